@@ -18,7 +18,7 @@ final class Client implements Decider
     private const ENDPOINTS = [
         'evaluation' => '/access/v1/evaluation', 'evaluations' => '/access/v1/evaluations',
         'subject' => '/access/v1/search/subject', 'resource' => '/access/v1/search/resource',
-        'action' => '/access/v1/search/action',
+        'action' => '/access/v1/search/action', 'guard_claim' => '/v1/guards/claim',
     ];
 
     private readonly Transport $transport;
@@ -113,6 +113,22 @@ final class Client implements Decider
         return $this->decide([$question])[0];
     }
 
+    /** Claims the guard of an answer to the question (pdp/authzen/PROTOCOL.md, Guards).
+     *
+     * The change may be made only if the result is claimed. The claim is sent once, without a retry: after NoAnswer, it may be in
+     * force until it expires.
+     *
+     * @param Evaluation $question the one that was asked, with the same context
+     * @param string $guard Response::guard() of its answer
+     * @throws NoAnswer then the change may not be made
+     */
+    public function claim(Evaluation $question, string $guard): Claim
+    {
+        [$path, $body] = $this->encode('guard_claim', $question->message() + ['guard' => $guard]);
+        [$status, $answer] = $this->transport->claim($path, $this->fields('POST'), $body, $this->timeout);
+        return Decoder::claim($status, $answer);
+    }
+
     /** Yields the subjects of the type of the search's subject that may do the action to the resource.
      *
      * Each page is a request with a time-out of its own. If one fails, the list ends with NoAnswer, and is incomplete.
@@ -194,23 +210,38 @@ final class Client implements Decider
     /** @param array<string, mixed> $message */
     private function post(string $endpoint, array $message): string
     {
+        [$path, $body] = $this->encode($endpoint, $message);
+        return $this->send('POST', $path, $body);
+    }
+
+    /**
+     * @param array<string, mixed> $message
+     * @return array{string, string} the path of the endpoint, and the body
+     */
+    private function encode(string $endpoint, array $message): array
+    {
         $path = $this->endpoints[$endpoint] ?? '';
         if ($path === '') {
             throw new NoAnswer('the decision point does not offer this by its metadata');
         }
         try {
-            $body = Json::encode($message);
+            return [$path, Json::encode($message)];
         } catch (\InvalidArgumentException) {
             throw new NoAnswer('the question cannot be encoded as JSON');
         }
-        return $this->send('POST', $path, $body);
     }
 
     private function send(string $method, string $path, string $body): string
     {
+        return $this->transport->send($method, $path, $this->fields($method), $body, $this->timeout);
+    }
+
+    /** @return array<string, string> */
+    private function fields(string $method): array
+    {
         $trace = Trace::current();
         $token = $this->token instanceof \Closure ? (string) ($this->token)() : (string) $this->token;
-        $fields = array_filter([
+        return array_filter([
             'Accept' => 'application/json',
             'Content-Type' => $method === 'POST' ? 'application/json' : '',
             'X-Request-ID' => $trace->requestId,
@@ -218,6 +249,5 @@ final class Client implements Decider
             'tracestate' => $trace->tracestate,
             'Authorization' => $token === '' ? '' : 'Bearer ' . $token,
         ], static fn (string $value) => $value !== '');
-        return $this->transport->send($method, $path, $fields, $body, $this->timeout);
     }
 }

@@ -35,6 +35,38 @@ final class Decoder
         );
     }
 
+    /** Decodes the answer to a claim. Status, claimed and decision must agree.
+     *
+     * @throws NoAnswer
+     */
+    public static function claim(int $status, string $body): Claim
+    {
+        $members = self::object($body);
+        $evaluation = $members['evaluation'] ?? null;
+        $claimed = $members['claimed'] ?? null;
+        $code = $members['code'] ?? '';
+        if (!$evaluation instanceof \stdClass || $claimed !== ($status === 200)) {
+            throw self::malformed();
+        }
+        $response = self::answer(get_object_vars($evaluation));
+        if ($claimed && $response->decision) {
+            return new Claim(true, $response, self::time($members['expires'] ?? ''));
+        }
+        return !$claimed && is_string($code) && $code !== '' ? new Claim(false, $response, code: $code) : throw self::malformed();
+    }
+
+    private static function time(mixed $text): \DateTimeImmutable
+    {
+        $isTime = is_string($text) && preg_match('/(?:Z|[+-][0-9]{2}:[0-9]{2})\z/', $text) === 1; // P takes names of zones, too
+        foreach ($isTime ? [\DateTimeInterface::RFC3339, 'Y-m-d\TH:i:s.uP'] : [] as $format) {
+            $time = \DateTimeImmutable::createFromFormat($format, $text);
+            if ($time !== false && \DateTimeImmutable::getLastErrors() === false) {
+                return $time;
+            }
+        }
+        throw self::malformed();
+    }
+
     /** @throws NoAnswer */
     public static function page(string $body): Page
     {
@@ -61,6 +93,7 @@ final class Decoder
                 'subject' => 'search_subject_endpoint',
                 'resource' => 'search_resource_endpoint',
                 'action' => 'search_action_endpoint',
+                'guard_claim' => 'guard_claim_endpoint',
             ] as $name => $member
         ) {
             $endpoints[$name] = $members[$member] ?? '';

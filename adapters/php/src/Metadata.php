@@ -8,7 +8,8 @@ namespace Wardkeeper\Pep;
 final class Metadata
 {
     /**
-     * @param array<string, string> $endpoints URLs by evaluation, evaluations, subject, resource and action (searches)
+     * @param array<string, string> $endpoints URLs by evaluation, evaluations, subject, resource and action (searches), and
+     *     guard_claim
      * @param list<string> $supportedObligations
      */
     public function __construct(

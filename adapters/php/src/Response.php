@@ -11,4 +11,14 @@ final class Response
     public function __construct(public readonly bool $decision, public readonly array $context = [])
     {
     }
+
+    /** Returns the token of the guard for Client::claim. It is empty unless the question asked for one (include in its context) and
+     * the answer allows a change.
+     */
+    public function guard(): string
+    {
+        $guard = $this->context['guard'] ?? null;
+        $token = $guard instanceof \stdClass ? $guard->token ?? '' : '';
+        return is_string($token) ? $token : '';
+    }
 }

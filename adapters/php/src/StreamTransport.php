@@ -46,31 +46,55 @@ final class StreamTransport implements Transport
     public function send(string $method, string $path, array $fields, string $body, float $seconds): string
     {
         $deadline = Connection::now() + $seconds;
-        try {
-            $text = $this->address->request($method, $path, $fields, $body);
-        } catch (\InvalidArgumentException) {
-            throw new NoAnswer('the request to the decision point cannot be made');
-        }
+        $text = $this->text($method, $path, $fields, $body);
         $id = $fields['X-Request-ID'] ?? '';
         try {
-            return $this->attempt($this->take($deadline), $text, $id, $deadline);
+            return $this->attempt($text, new Answer($id, $this->maxResponse), $deadline)->body;
         } catch (Broke) {
             // Asking again is safe: questions change nothing. The connection was closed, so this one is new (PEP-8).
             try {
-                return $this->attempt($this->take($deadline), $text, $id, $deadline);
+                return $this->attempt($text, new Answer($id, $this->maxResponse), $deadline)->body;
             } catch (Broke) {
-                throw new Unreachable('the decision point broke off the connection');
+                throw self::brokenOff();
             }
         }
     }
 
-    private function attempt(Connection $connection, string $text, string $id, float $deadline): string
+    public function claim(string $path, array $fields, string $body, float $seconds): array
     {
+        $deadline = Connection::now() + $seconds;
+        $text = $this->text('POST', $path, $fields, $body);
+        $answer = new Answer($fields['X-Request-ID'] ?? '', $this->maxResponse, statuses: [200, 409]);
+        try {
+            $this->attempt($text, $answer, $deadline);
+        } catch (Broke) {
+            throw self::brokenOff();
+        }
+        return [$answer->status, $answer->body];
+    }
+
+    /** @param array<string, string> $fields */
+    private function text(string $method, string $path, array $fields, string $body): string
+    {
+        try {
+            return $this->address->request($method, $path, $fields, $body);
+        } catch (\InvalidArgumentException) {
+            throw new NoAnswer('the request to the decision point cannot be made');
+        }
+    }
+
+    private function attempt(string $text, Answer $answer, float $deadline): Answer
+    {
+        $connection = $this->take($deadline);
         $this->kept = null;
-        $answer = new Answer($id, $this->maxResponse);
         $connection->exchange($text, $answer, $deadline);
         $this->kept = $answer->reusable ? $connection : null;
-        return $answer->body;
+        return $answer;
+    }
+
+    private static function brokenOff(): Unreachable
+    {
+        return new Unreachable('the decision point broke off the connection');
     }
 
     private function take(float $deadline): Connection

@@ -10,7 +10,7 @@ use Wardkeeper\Pep\Unreachable;
 
 /** Parses one answer, and does no I/O. Feed it what is received until it is complete, and end it if the other side does.
  *
- * Whatever is not a well-formed answer with status 200 and an accepted type throws NoAnswer.
+ * Whatever is not a well-formed answer with an accepted status and type throws NoAnswer.
  */
 final class Answer
 {
@@ -23,6 +23,7 @@ final class Answer
     public bool $begun = false; // whether anything has been received
     public bool $complete = false;
     public bool $reusable = false; // whether the connection can be used again
+    public int $status = 0;
     public string $body = '';
 
     private string $received = '';
@@ -35,10 +36,12 @@ final class Answer
     private int $chunk = 0; // what is left of the chunk that has begun
     private bool $keep = false;
 
+    /** @param list<int> $statuses that are accepted */
     public function __construct(
         private readonly string $requestId,
         private readonly int $maxBody,
         private readonly string $type = self::JSON,
+        private readonly array $statuses = [200],
     ) {
     }
 
@@ -109,10 +112,7 @@ final class Answer
             }
             return;
         }
-        if ($code !== 200) {
-            throw new BadStatus($code);
-        }
-        $this->check($fields);
+        $this->check($code, $fields);
         $this->frame($fields);
         $options = strtolower(implode(',', $fields['connection'] ?? []));
         $this->keep = $status[1] === '1' && !str_contains($options, 'close');
@@ -124,8 +124,12 @@ final class Answer
      * @param array<string, list<string>> $fields by names in lower case
      * @throws NoAnswer
      */
-    public function check(array $fields): void
+    public function check(int $code, array $fields): void
     {
+        if (!in_array($code, $this->statuses, true)) {
+            throw new BadStatus($code);
+        }
+        $this->status = $code;
         $types = $fields['content-type'] ?? [];
         if (count($types) !== 1 || preg_match($this->type, $types[0]) !== 1) {
             throw new NoAnswer('the decision point sent something else than application/json');

@@ -8,7 +8,6 @@ use Psr\Http\Client\ClientInterface;
 use Psr\Http\Client\NetworkExceptionInterface;
 use Psr\Http\Message\RequestFactoryInterface;
 use Psr\Http\Message\StreamFactoryInterface;
-use Wardkeeper\Pep\BadStatus;
 use Wardkeeper\Pep\Http\Address;
 use Wardkeeper\Pep\Http\Answer;
 use Wardkeeper\Pep\NoAnswer;
@@ -19,7 +18,8 @@ use Wardkeeper\Pep\Unreachable;
 /** Sends requests by a PSR-18 client.
  *
  * The client's own settings bound the time (PEP-8), and have to: PSR-18 has none. It has to verify certificates, and must neither
- * follow redirects, decode bodies nor take a proxy from the environment. No request is sent twice.
+ * follow redirects, decode bodies nor take a proxy from the environment. No request is sent twice, and the client must not send
+ * claims again: curl does, where a connection that it has kept breaks, unless CURLOPT_FORBID_REUSE is set.
  */
 final class Transport implements TransportInterface
 {
@@ -49,6 +49,21 @@ final class Transport implements TransportInterface
 
     public function send(string $method, string $path, array $fields, string $body, float $seconds): string
     {
+        return $this->exchange($method, $path, $fields, $body, $seconds, [200])[1];
+    }
+
+    public function claim(string $path, array $fields, string $body, float $seconds): array
+    {
+        return $this->exchange('POST', $path, $fields, $body, $seconds, [200, 409]);
+    }
+
+    /**
+     * @param array<string, string> $fields
+     * @param list<int> $statuses that are accepted
+     * @return array{int, string} status and body
+     */
+    private function exchange(string $method, string $path, array $fields, string $body, float $seconds, array $statuses): array
+    {
         $deadline = hrtime(true) / 1e9 + $seconds;
         try {
             $request = $this->factory->createRequest($method, $this->address->origin() . $path);
@@ -59,11 +74,8 @@ final class Transport implements TransportInterface
                 $request = $request->withBody($this->factory->createStream($body));
             }
             $response = $this->client->sendRequest($request);
-            if ($response->getStatusCode() !== 200) {
-                throw new BadStatus($response->getStatusCode());
-            }
-            $answer = new Answer($fields['X-Request-ID'] ?? '', $this->maxResponse);
-            $answer->check(array_change_key_case($response->getHeaders()));
+            $answer = new Answer($fields['X-Request-ID'] ?? '', $this->maxResponse, statuses: $statuses);
+            $answer->check($response->getStatusCode(), array_change_key_case($response->getHeaders()));
             $stream = $response->getBody();
             $data = '';
             while (strlen($data) <= $this->maxResponse && !$stream->eof()) {
@@ -85,6 +97,6 @@ final class Transport implements TransportInterface
         if (hrtime(true) / 1e9 > $deadline) {
             throw new TimedOut();
         }
-        return $data;
+        return [$answer->status, $data];
     }
 }

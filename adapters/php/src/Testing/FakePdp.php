@@ -12,10 +12,14 @@ use Wardkeeper\Pep\Transport;
 /** A decision point for tests of one's own code, within the process: new Client($pdp) asks it.
  *
  * It answers what the test says, and records what it is asked. It denies what no call permits; the last call for an action counts.
+ *
+ * An allow has a guard if the question asks for one. It can be claimed once: after that, claims of it are refused as taken, and if
+ * the change is not permitted any more, as denied.
  */
 final class FakePdp implements Transport
 {
     private const URL = 'http://pdp.test';
+    private const CLAIM = '/v1/guards/claim';
     private const PAGE = 100; // results
 
     /** @var list<Asked> the questions, in their order */
@@ -26,6 +30,10 @@ final class FakePdp implements Transport
 
     /** @var array<string, \Closure(Asked): array<string, mixed>> */
     private array $rules = [];
+    /** @var array<string, string> what guards are bound to, by their tokens */
+    private array $guards = [];
+    /** @var array<string, true> tokens */
+    private array $claimed = [];
     private bool $down = false;
 
     /** Permits an action, with obligations such as ['id' => 'X/mail', 'type' => 'notification', 'properties' => [...]].
@@ -91,15 +99,70 @@ final class FakePdp implements Transport
         }
         $message = $body === '' ? [] : Json::parseObject($body);
         return Json::encode(match ($path) {
-            '/access/v1/evaluation' => $this->decide($message, $fields),
-            '/access/v1/evaluations' => ['evaluations' => array_map(
-                fn (\stdClass $question) => $this->decide(get_object_vars($question), $fields),
-                $message['evaluations']
-            )],
+            '/access/v1/evaluation' => $this->guarded($this->decide($message, $fields), $message),
+            '/access/v1/evaluations' => ['evaluations' => array_map(function (\stdClass $question) use ($fields) {
+                $question = get_object_vars($question);
+                return $this->guarded($this->decide($question, $fields), $question);
+            }, $message['evaluations'])],
             '/access/v1/search/subject', '/access/v1/search/resource', '/access/v1/search/action'
                 => $this->page(basename($path), $message['page'] ?? new \stdClass()),
             default => throw new BadStatus(404),
         });
+    }
+
+    public function claim(string $path, array $fields, string $body, float $seconds): array
+    {
+        if ($this->down || $path !== self::CLAIM) {
+            throw new BadStatus($this->down ? 503 : 404);
+        }
+        $message = Json::parseObject($body);
+        $token = $message['guard'];
+        unset($message['guard']);
+        if (($this->guards[$token] ?? null) !== self::bound($message)) {
+            throw new BadStatus(400);
+        }
+        $answer = $this->decide($message + ['guard' => $token], $fields);
+        $allowed = ($answer['decision'] ?? false) === true;
+        if ($allowed && !isset($this->claimed[$token])) {
+            $this->claimed[$token] = true;
+            return [200, Json::encode(['claimed' => true, 'expires' => self::expires(), 'evaluation' => $answer])];
+        }
+        return [409, Json::encode([
+            'claimed' => false, 'code' => $allowed ? 'taken' : 'denied', 'error' => 'It cannot be claimed.',
+            'evaluation' => $this->guarded($answer, $message),
+        ])];
+    }
+
+    /** Adds a guard to an allow, if the question asks for one.
+     *
+     * @param array<string, mixed> $answer
+     * @param array<mixed> $message
+     * @return array<string, mixed>
+     */
+    private function guarded(array $answer, array $message): array
+    {
+        if (($answer['decision'] ?? false) !== true || !in_array('guard', (array) ($message['context']->include ?? []), true)) {
+            return $answer;
+        }
+        $token = bin2hex(random_bytes(16));
+        $this->guards[$token] = self::bound($message);
+        $guard = ['token' => $token, 'expires' => self::expires(), 'records' => []];
+        return ['context' => ['guard' => $guard] + (array) ($answer['context'] ?? [])] + $answer;
+    }
+
+    /** Returns what a guard is bound to: the question, without what only concerns the answer.
+     *
+     * @param array<mixed> $message
+     */
+    private static function bound(array $message): string
+    {
+        $context = array_diff_key((array) ($message['context'] ?? []), ['include' => 0, 'at_least' => 0]);
+        return Json::encode(['context' => $context] + $message);
+    }
+
+    private static function expires(): string
+    {
+        return gmdate('Y-m-d\TH:i:s.000\Z', time() + 10);
     }
 
     /**
@@ -145,6 +208,7 @@ final class FakePdp implements Transport
             'search_subject_endpoint' => $api . 'search/subject',
             'search_resource_endpoint' => $api . 'search/resource',
             'search_action_endpoint' => $api . 'search/action',
+            'guard_claim_endpoint' => self::URL . self::CLAIM,
         ];
     }
 }

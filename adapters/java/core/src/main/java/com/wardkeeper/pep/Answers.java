@@ -1,10 +1,15 @@
 package com.wardkeeper.pep;
 
+import com.wardkeeper.pep.http.Answer;
 import com.wardkeeper.pep.json.Json;
 import com.wardkeeper.pep.json.MalformedJsonException;
+import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Decodes the answers of a decision point. What is not exactly one is no answer (PEP-1). */
 final class Answers {
@@ -47,6 +52,30 @@ final class Answers {
       responses.add(response(answer));
     }
     return responses;
+  }
+
+  /** Decodes the answer to a claim. Status, claimed and decision must agree. */
+  static Claim claim(Answer answer) {
+    Map<String, Object> members = object(answer.body());
+    Response evaluation = response(members.get("evaluation"));
+    String code = Json.text(members.get("code"));
+    if (Boolean.TRUE.equals(members.get("claimed"))
+        && answer.status() == 200
+        && evaluation.decision()) {
+      return new Claim(Optional.of(time(members.get("expires"))), "", evaluation);
+    }
+    if (Boolean.FALSE.equals(members.get("claimed")) && answer.status() == 409 && !code.isEmpty()) {
+      return new Claim(Optional.empty(), code, evaluation);
+    }
+    throw malformed();
+  }
+
+  private static Instant time(Object value) {
+    try {
+      return OffsetDateTime.parse(Json.text(value)).toInstant();
+    } catch (DateTimeParseException e) {
+      throw malformed();
+    }
   }
 
   static Page page(byte[] body) {
@@ -103,7 +132,8 @@ final class Answers {
             text(members, "access_evaluations_endpoint"),
             text(members, "search_subject_endpoint"),
             text(members, "search_resource_endpoint"),
-            text(members, "search_action_endpoint"));
+            text(members, "search_action_endpoint"),
+            text(members, "guard_claim_endpoint"));
     String base = text(members, "policy_decision_point");
     if (base.isEmpty() || endpoints.evaluation().isEmpty()) {
       throw new NoAnswerException("the decision point sent malformed metadata");

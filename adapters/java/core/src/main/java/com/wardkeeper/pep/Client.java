@@ -1,6 +1,7 @@
 package com.wardkeeper.pep;
 
 import com.wardkeeper.pep.http.Address;
+import com.wardkeeper.pep.http.Answer;
 import com.wardkeeper.pep.http.Authorities;
 import com.wardkeeper.pep.http.Connections;
 import com.wardkeeper.pep.http.Deadline;
@@ -192,6 +193,24 @@ public final class Client implements Decider, AutoCloseable {
   }
 
   /**
+   * Claims the guard of an answer to the question (pdp/authzen/PROTOCOL.md, Guards). The change may
+   * be made only if the result is {@link Claim#claimed}.
+   *
+   * <p>The claim is sent once, without a retry: after an exception, it may be in force until it
+   * expires.
+   *
+   * @param question the one that was asked, with the same context
+   * @param guard {@link Response#guard} of its answer
+   * @throws NoAnswerException if there is no answer. Then the change may not be made
+   */
+  public Claim claim(Evaluation question, String guard) {
+    Map<String, Object> message = new LinkedHashMap<>(question.message());
+    message.put("guard", guard);
+    Deadline deadline = Deadline.after(timeout);
+    return Answers.claim(send(endpoints.guardClaim(), message, true, deadline));
+  }
+
+  /**
    * Returns the results of a search, page by page as they are consumed. Each page is a request with
    * a time-out of its own. If one fails, the stream ends with {@link NoAnswerException}, and the
    * list is incomplete.
@@ -215,8 +234,8 @@ public final class Client implements Decider, AutoCloseable {
   public Metadata metadata() {
     // The well-known path is between the host and the path of the URL.
     String target = "/.well-known/authzen-configuration" + path;
-    Request request = new Request("GET", target, fields(), new byte[0], true);
-    return Answers.metadata(connections.send(request, Deadline.after(timeout)));
+    Request request = new Request("GET", target, fields(), new byte[0], true, false);
+    return Answers.metadata(connections.send(request, Deadline.after(timeout)).body());
   }
 
   /**
@@ -240,7 +259,8 @@ public final class Client implements Decider, AutoCloseable {
         pathAt(server, urls.evaluations()),
         pathAt(server, urls.searchSubject()),
         pathAt(server, urls.searchResource()),
-        pathAt(server, urls.searchAction()));
+        pathAt(server, urls.searchAction()),
+        pathAt(server, urls.guardClaim()));
   }
 
   private static String pathAt(Address server, String url) {
@@ -258,6 +278,11 @@ public final class Client implements Decider, AutoCloseable {
   }
 
   private byte[] post(String endpoint, Map<String, Object> message, Deadline deadline) {
+    return send(endpoint, message, false, deadline).body();
+  }
+
+  private Answer send(
+      String endpoint, Map<String, Object> message, boolean claim, Deadline deadline) {
     if (endpoint.isEmpty()) {
       throw new NoAnswerException("the decision point does not offer this by its metadata");
     }
@@ -269,7 +294,8 @@ public final class Client implements Decider, AutoCloseable {
     }
     Map<String, String> fields = fields();
     fields.put("Content-Type", "application/json");
-    return connections.send(new Request("POST", path + endpoint, fields, body, true), deadline);
+    return connections.send(
+        new Request("POST", path + endpoint, fields, body, true, claim), deadline);
   }
 
   private Map<String, String> fields() {

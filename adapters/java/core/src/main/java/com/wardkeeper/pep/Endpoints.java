@@ -9,18 +9,21 @@ package com.wardkeeper.pep;
  * @param searchSubject searches for subjects
  * @param searchResource searches for resources
  * @param searchAction searches for actions
+ * @param guardClaim claims guards, which is Wardkeeper's own
  */
 public record Endpoints(
     String evaluation,
     String evaluations,
     String searchSubject,
     String searchResource,
-    String searchAction) {
+    String searchAction,
+    String guardClaim) {
   static final Endpoints DEFAULT =
       new Endpoints(
           "/access/v1/evaluation",
           "/access/v1/evaluations",
           "/access/v1/search/subject",
           "/access/v1/search/resource",
-          "/access/v1/search/action");
+          "/access/v1/search/action",
+          "/v1/guards/claim");
 }

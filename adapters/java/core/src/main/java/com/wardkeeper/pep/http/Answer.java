@@ -1,5 +1,11 @@
 package com.wardkeeper.pep.http;
 
-/** A complete answer with status 200. */
+/**
+ * A complete answer.
+ *
+ * @param status 200, or 409 to a claim
+ * @param body as it was sent
+ * @param reusable whether the connection can be used again
+ */
 @SuppressWarnings("ArrayRecordComponent") // bytes are not copied
-record Answer(byte[] body, boolean reusable) {}
+public record Answer(int status, byte[] body, boolean reusable) {}

@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Reads one answer. Whatever is not a well-formed one with status 200 is a {@link
- * NoAnswerException} (PEP-1).
+ * Reads one answer. Whatever is not a well-formed one with status 200, or 409 to a claim, is a
+ * {@link NoAnswerException} (PEP-1).
  */
 final class AnswerReader {
   private static final int MAX_HEAD = 64 << 10; // bytes of a header
@@ -48,11 +48,11 @@ final class AnswerReader {
       if (code < 200 && code != 101) {
         continue;
       }
-      if (code != 200) {
+      if (code != 200 && !(code == 409 && request.claim())) {
         throw new BadStatusException(code);
       }
       check(fields);
-      return body(fields, status.charAt("HTTP/1.".length()) == '1');
+      return body(code, fields, status.charAt("HTTP/1.".length()) == '1');
     }
     throw new UnreachableException("the decision point sent too many interim answers");
   }
@@ -184,7 +184,7 @@ final class AnswerReader {
             || charset.equalsIgnoreCase("charset=\"utf-8\""));
   }
 
-  private Answer body(List<Field> fields, boolean persistent) throws IOException {
+  private Answer body(int status, List<Field> fields, boolean persistent) throws IOException {
     List<String> lengths = values(fields, "content-length");
     List<String> codings = values(fields, "transfer-encoding");
     String options = String.join(",", values(fields, "connection")).toLowerCase(Locale.ROOT);
@@ -206,7 +206,7 @@ final class AnswerReader {
       body = rest();
       keep = false;
     }
-    return new Answer(body, keep && !connection.hasMore());
+    return new Answer(status, body, keep && !connection.hasMore());
   }
 
   private static boolean isLength(String text) {

@@ -47,12 +47,12 @@ public final class Connections implements AutoCloseable {
   }
 
   /**
-   * Sends a request and returns the body of the answer. It tries once more if an established
-   * connection breaks before the answer begins (PEP-8).
+   * Sends a request and returns the answer. It tries once more if an established connection breaks
+   * before the answer begins (PEP-8), unless the request is a claim.
    *
    * @throws com.wardkeeper.pep.NoAnswerException if there is none
    */
-  public byte[] send(Request request, Deadline deadline) {
+  public Answer send(Request request, Deadline deadline) {
     byte[] text = request.text(address.authority());
     try {
       if (!slots.tryAcquire(deadline.nanos(), TimeUnit.NANOSECONDS)) {
@@ -67,6 +67,9 @@ public final class Connections implements AutoCloseable {
         Connection kept = take(deadline);
         return attempt(kept == null ? open(deadline) : kept, text, request, deadline);
       } catch (BrokeException e) {
+        if (request.claim()) {
+          throw e; // it may be in force
+        }
         // Asking again is safe: questions change nothing. What was kept has probably been closed
         // too.
         close();
@@ -83,7 +86,7 @@ public final class Connections implements AutoCloseable {
     return Connection.open(address, context, resolver, deadline);
   }
 
-  private byte[] attempt(Connection connection, byte[] text, Request request, Deadline deadline)
+  private Answer attempt(Connection connection, byte[] text, Request request, Deadline deadline)
       throws BrokeException {
     boolean kept = false;
     try {
@@ -92,7 +95,7 @@ public final class Connections implements AutoCloseable {
         keep(connection);
         kept = true;
       }
-      return answer.body();
+      return answer;
     } finally {
       if (!kept) {
         connection.close();

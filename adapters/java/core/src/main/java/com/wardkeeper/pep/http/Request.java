@@ -12,10 +12,16 @@ import java.util.Map;
  * @param fields header fields
  * @param body of a POST
  * @param json whether only JSON is an answer
+ * @param claim whether it claims something: it is never sent again, and 409 is an answer to it, too
  */
 @SuppressWarnings("ArrayRecordComponent") // bytes are not copied
 public record Request(
-    String method, String target, Map<String, String> fields, byte[] body, boolean json) {
+    String method,
+    String target,
+    Map<String, String> fields,
+    byte[] body,
+    boolean json,
+    boolean claim) {
   /**
    * Returns the request as it is sent.
    *

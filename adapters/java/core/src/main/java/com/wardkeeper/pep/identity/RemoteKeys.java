@@ -128,8 +128,8 @@ final class RemoteKeys implements Keys {
     try {
       Map<String, String> fields = Map.of("Accept", "application/jwk-set+json, application/json");
       String target = address.target().startsWith("/") ? address.target() : "/" + address.target();
-      Request request = new Request("GET", target, fields, new byte[0], false);
-      found = KeySet.parse(connections.send(request, Deadline.after(FETCH_TIMEOUT)));
+      Request request = new Request("GET", target, fields, new byte[0], false, false);
+      found = KeySet.parse(connections.send(request, Deadline.after(FETCH_TIMEOUT)).body());
       connections.close();
     } catch (NoAnswerException | IOException e) {
       LOG.log(

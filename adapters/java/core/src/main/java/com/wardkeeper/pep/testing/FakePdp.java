@@ -9,10 +9,14 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
@@ -23,6 +27,10 @@ import java.util.function.Function;
  * A decision point that answers what a test says, and records what it is asked. It denies what no
  * call permits; the last call for an action counts. Several threads can use it at the same time.
  *
+ * <p>An allow has a guard if the question asks for one. It can be claimed once: after that, claims
+ * of it are refused as {@code taken}, and if the change is not permitted any more, as {@code
+ * denied}.
+ *
  * <pre>{@code
  * try (FakePdp pdp = FakePdp.start()) {
  *   pdp.permit("user.view");
@@ -32,6 +40,7 @@ import java.util.function.Function;
  */
 public final class FakePdp implements AutoCloseable {
   private static final String SEARCHES = "/access/v1/search/";
+  private static final String CLAIM = "/v1/guards/claim";
   private static final int PAGE = 100; // results, where the search does not say
 
   private final HttpServer server;
@@ -39,6 +48,8 @@ public final class FakePdp implements AutoCloseable {
   private final Map<String, Function<Asked, Map<String, Object>>> rules = new ConcurrentHashMap<>();
   private final Map<String, List<Map<String, Object>>> lists = new ConcurrentHashMap<>();
   private final List<Asked> asked = new CopyOnWriteArrayList<>();
+  private final Map<String, Map<String, Object>> guards = new ConcurrentHashMap<>(); // to claim
+  private final Set<String> claimed = ConcurrentHashMap.newKeySet();
   private volatile boolean down;
 
   /**
@@ -56,6 +67,16 @@ public final class FakePdp implements AutoCloseable {
       String resource,
       Map<String, Object> context,
       Map<String, Object> message) {}
+
+  private record Reply(int status, Map<String, Object> body) {
+    static Reply of(Map<String, Object> body) {
+      return new Reply(200, body);
+    }
+
+    static Reply none(int status) {
+      return new Reply(status, Map.of("error", "there is no answer"));
+    }
+  }
 
   private FakePdp(HttpServer server) {
     this.server = server;
@@ -159,47 +180,47 @@ public final class FakePdp implements AutoCloseable {
 
   private void answer(HttpExchange exchange) throws IOException {
     try (exchange) {
-      Map<String, Object> answer = null;
-      int status = 503;
-      if (!down) {
-        answer = answerOf(exchange);
-        status = answer == null ? 404 : 200;
-      }
-      byte[] body = Json.write(answer == null ? Map.of("error", "there is no answer") : answer);
+      Reply reply = down ? Reply.none(503) : reply(exchange);
+      byte[] body = Json.write(reply.body());
       exchange.getResponseHeaders().set("Content-Type", "application/json");
       String id = exchange.getRequestHeaders().getFirst("X-Request-ID");
       if (id != null) {
         exchange.getResponseHeaders().set("X-Request-ID", id);
       }
-      exchange.sendResponseHeaders(status, body.length);
+      exchange.sendResponseHeaders(reply.status(), body.length);
       try (OutputStream out = exchange.getResponseBody()) {
         out.write(body);
       }
     }
   }
 
-  private Map<String, Object> answerOf(HttpExchange exchange) throws IOException {
+  private Reply reply(HttpExchange exchange) throws IOException {
     String path = exchange.getRequestURI().getPath();
     if (path.equals("/.well-known/authzen-configuration")) {
-      return metadata();
+      return Reply.of(metadata());
     }
     Map<String, Object> message;
     try {
       message = Json.parseObject(exchange.getRequestBody().readAllBytes());
     } catch (MalformedJsonException e) {
-      return null;
+      return Reply.none(404);
     }
     if (path.equals("/access/v1/evaluation")) {
-      return decide(message);
+      return Reply.of(guarded(decide(message), message));
+    }
+    if (path.equals(CLAIM)) {
+      return claim(message);
     }
     if (path.equals("/access/v1/evaluations")) {
       List<Object> answers = new ArrayList<>();
       for (Object question : Json.array(message.get("evaluations"))) {
-        answers.add(decide(Json.object(question)));
+        answers.add(guarded(decide(Json.object(question)), Json.object(question)));
       }
-      return Map.of("evaluations", answers);
+      return Reply.of(Map.of("evaluations", answers));
     }
-    return path.startsWith(SEARCHES) ? page(path.substring(SEARCHES.length()), message) : null;
+    return path.startsWith(SEARCHES)
+        ? Reply.of(page(path.substring(SEARCHES.length()), message))
+        : Reply.none(404);
   }
 
   private Map<String, Object> metadata() {
@@ -210,6 +231,7 @@ public final class FakePdp implements AutoCloseable {
     for (String kind : List.of("subject", "resource", "action")) {
       metadata.put("search_" + kind + "_endpoint", url() + SEARCHES + kind);
     }
+    metadata.put("guard_claim_endpoint", url() + CLAIM);
     return metadata;
   }
 
@@ -224,6 +246,65 @@ public final class FakePdp implements AutoCloseable {
             message);
     asked.add(question);
     return rules.getOrDefault(question.action(), any -> Map.of("decision", false)).apply(question);
+  }
+
+  /** Adds a guard to an allow, if the question asks for one. */
+  private Map<String, Object> guarded(Map<String, Object> answer, Map<String, Object> message) {
+    Map<String, Object> asked = Json.object(message.get("context"));
+    List<Object> include = asked == null ? null : Json.array(asked.get("include"));
+    if (!Boolean.TRUE.equals(answer.get("decision"))
+        || include == null
+        || !include.contains("guard")) {
+      return answer;
+    }
+    String token = UUID.randomUUID().toString();
+    guards.put(token, bound(message));
+    Map<String, Object> context = new LinkedHashMap<>();
+    if (answer.get("context") != null) {
+      context.putAll(Json.object(answer.get("context")));
+    }
+    context.put("guard", Map.of("token", token, "expires", expires(), "records", List.of()));
+    Map<String, Object> guarded = new LinkedHashMap<>(answer);
+    guarded.put("context", context);
+    return guarded;
+  }
+
+  /** Returns what a guard is bound to: the question, without what only concerns the answer. */
+  private static Map<String, Object> bound(Map<String, Object> message) {
+    Map<String, Object> context = new LinkedHashMap<>();
+    if (message.get("context") != null) {
+      context.putAll(Json.object(message.get("context")));
+    }
+    context.keySet().removeAll(List.of("include", "at_least"));
+    Map<String, Object> question = new LinkedHashMap<>(message);
+    question.remove("guard");
+    question.put("context", context);
+    return question;
+  }
+
+  private static String expires() {
+    return Instant.now().plusSeconds(10).truncatedTo(ChronoUnit.MILLIS).toString();
+  }
+
+  private Reply claim(Map<String, Object> message) {
+    String token = Json.text(message.get("guard"));
+    if (!bound(message).equals(guards.get(token))) {
+      return Reply.none(400);
+    }
+    Map<String, Object> answer = decide(message);
+    boolean allowed = Boolean.TRUE.equals(answer.get("decision"));
+    Map<String, Object> reply = new LinkedHashMap<>();
+    if (allowed && claimed.add(token)) {
+      reply.put("claimed", true);
+      reply.put("expires", expires());
+      reply.put("evaluation", answer);
+      return Reply.of(reply);
+    }
+    reply.put("claimed", false);
+    reply.put("code", allowed ? "taken" : "denied");
+    reply.put("error", "It cannot be claimed.");
+    reply.put("evaluation", guarded(answer, message));
+    return new Reply(409, reply);
   }
 
   private Map<String, Object> page(String kind, Map<String, Object> message) {

@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Client, confirm, Enforcer, warn } from "@wardkeeper/pep";
+import { Client, confirm, Enforcer, guardOf, warn } from "@wardkeeper/pep";
 import { parse } from "yaml";
 import { at, sidecar } from "./program.mjs";
 
@@ -103,4 +103,24 @@ test("searches and metadata of the sidecar", async (t) => {
   const discovered = await Client.discover({ url: metadata.policyDecisionPoint, timeout: 60_000 });
   assert.equal((await discovered.evaluate({ ...about, action: { name: "user.edit" } })).decision, true);
   discovered.close();
+});
+
+test("guards of the sidecar", async (t) => {
+  const { url } = await sidecar(t, "--directory", at("testdata/directories/sample.yaml"));
+  const client = await Client.discover({ url, timeout: 60_000 });
+  t.after(() => client.close());
+  const removed = (subject) => ({
+    subject: { type: "user", id: subject },
+    action: { name: "assignment.remove" },
+    resource: { type: "user", id: "jane", properties: { location: "abc" } },
+    context: { current_location: "metro", include: ["guard"] },
+  });
+  const [alice, rafael] = (await client.decide(["alice", "rafael"].map(removed))).map(guardOf);
+  await assert.rejects(client.claim(removed("rafael"), alice), { name: "NoAnswer", status: 400 });
+  const before = new Date();
+  const first = await client.claim(removed("alice"), alice);
+  assert.ok(first.claimed && first.answer.decision && first.expires > before);
+  const second = await client.claim(removed("rafael"), rafael);
+  assert.deepEqual([second.claimed, second.code], [false, "taken"]);
+  assert.ok(guardOf(second.answer));
 });

@@ -1,5 +1,5 @@
 import { isObject, parseObject } from "./json.js";
-import type { Answer, Hit, Page } from "./question.js";
+import type { Answer, Claim, Hit, Page } from "./question.js";
 
 /** A task that the application must do together with an action. */
 export interface Obligation {
@@ -22,7 +22,7 @@ export interface Reason {
 export class NoAnswer extends Error {
   constructor(
     message: string,
-    /** The status that the decision point answered with, if it was another one than 200. */
+    /** The status that the decision point answered with, if it was not one of an answer. */
     readonly status?: number,
   ) {
     super(message);
@@ -76,6 +76,35 @@ function answerOf(value: unknown): Answer {
     throw malformed();
   }
   return { decision, context };
+}
+
+/**
+ * The token of the guard in an answer; undefined unless the question asked for one (context.include) and the answer allows a change.
+ */
+export function guardOf(answer: Answer): string | undefined {
+  const guard = answer.context?.guard;
+  return isObject(guard) && typeof guard.token === "string" && guard.token !== "" ? guard.token : undefined;
+}
+
+/** The status of a claim that fails. */
+export const conflict = 409;
+
+const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
+
+/** Decodes the response to a claim: status, claimed and decision must agree. */
+export function decodeClaim(status: number, body: Uint8Array): Claim {
+  const { claimed, expires, code, evaluation } = objectOf(body);
+  const answer = answerOf(evaluation);
+  if (status === 200 && claimed === true && answer.decision && typeof expires === "string" && time.test(expires)) {
+    const until = new Date(expires);
+    if (!Number.isNaN(until.getTime())) {
+      return { claimed, expires: until, answer };
+    }
+  }
+  if (status === conflict && claimed === false && typeof code === "string" && code !== "") {
+    return { claimed, code, answer };
+  }
+  throw malformed();
 }
 
 /** Decodes the body of the response to a search. */

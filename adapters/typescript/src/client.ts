@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { type Address, parseAddress } from "./address.js";
-import { decodeAnswer, decodeAnswers, decodePage, NoAnswer } from "./answer.js";
-import { Connections, type TlsOptions } from "./connections.js";
+import { conflict, decodeAnswer, decodeAnswers, decodeClaim, decodePage, NoAnswer } from "./answer.js";
+import { Connections, type Message, type TlsOptions } from "./connections.js";
 import { isObject, parseObject } from "./json.js";
 import {
   type Answer,
   type Call,
+  type Claim,
   type Decider,
   type Hit,
   maxEvaluations,
@@ -42,6 +43,8 @@ export interface Endpoints {
   searchSubject?: string;
   searchResource?: string;
   searchAction?: string;
+  /** Wardkeeper's own. */
+  guardClaim?: string;
 }
 
 /** What a decision point says about itself. */
@@ -65,6 +68,7 @@ const standard: Required<Endpoints> = {
   searchSubject: "/access/v1/search/subject",
   searchResource: "/access/v1/search/resource",
   searchAction: "/access/v1/search/action",
+  guardClaim: "/v1/guards/claim",
 };
 
 const wellKnown = "/.well-known/authzen-configuration";
@@ -143,6 +147,18 @@ export class Client implements Decider {
     });
   }
 
+  /**
+   * Claims the guard of an answer to the question (pdp/authzen/PROTOCOL.md, Guards). It is sent once: if it rejects, as after a broken
+   * connection, the change may not be made, and the claim may be in force until it expires.
+   */
+  async claim(question: Question, guard: string, call: Call = {}): Promise<Claim> {
+    return this.#within(call, async (signal) => {
+      const message = this.#message("guardClaim", { ...question, guard }, call);
+      const { status, body } = await this.#connections.send({ ...message, once: true, accepts: conflict }, signal);
+      return decodeClaim(status, body);
+    });
+  }
+
   /** The subjects of subject.type that may do the action to the resource. */
   searchSubjects(search: Search, options?: PageOptions): AsyncGenerator<Hit, void, undefined> {
     return this.#hits("searchSubject", search, options);
@@ -172,7 +188,7 @@ export class Client implements Decider {
   async metadata(call: Call = {}): Promise<Metadata> {
     return this.#within(call, async (signal) => {
       const path = wellKnown + this.#address.path;
-      const body = await this.#connections.send({ method: "GET", path, headers: this.#headers(call) }, signal);
+      const { body } = await this.#connections.send({ method: "GET", path, headers: this.#headers(call) }, signal);
       return metadataOf(body);
     });
   }
@@ -217,6 +233,10 @@ export class Client implements Decider {
   }
 
   async #post(endpoint: keyof Endpoints, message: unknown, call: Call, signal: AbortSignal): Promise<Buffer> {
+    return (await this.#connections.send(this.#message(endpoint, message, call), signal)).body;
+  }
+
+  #message(endpoint: keyof Endpoints, message: unknown, call: Call): Message {
     const path = this.#endpoints[endpoint];
     if (path === undefined) {
       throw new NoAnswer("the decision point does not offer this by its metadata");
@@ -228,7 +248,7 @@ export class Client implements Decider {
       throw new NoAnswer("the question cannot be encoded as JSON");
     }
     const headers = { ...this.#headers(call), "Content-Type": "application/json", "Content-Length": String(body.length) };
-    return this.#connections.send({ method: "POST", path, headers, body }, signal);
+    return { method: "POST", path, headers, body };
   }
 
   #headers(call: Call): Record<string, string> {
@@ -353,6 +373,7 @@ function metadataOf(body: Buffer): Metadata {
     searchSubject: "search_subject_endpoint",
     searchResource: "search_resource_endpoint",
     searchAction: "search_action_endpoint",
+    guardClaim: "guard_claim_endpoint",
   }) as [keyof Endpoints, string][]) {
     const url = text(member);
     if (url) {

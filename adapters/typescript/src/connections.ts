@@ -20,11 +20,21 @@ export interface Message {
   path: string;
   headers: Record<string, string>;
   body?: Buffer;
+  /** It changes something, so it is sent once. */
+  once?: boolean;
+  /** A status beside 200 that answers have. */
+  accepts?: number;
+}
+
+/** An answer. */
+export interface Reply {
+  status: number;
+  body: Buffer;
 }
 
 /** What became of one attempt. */
 interface Attempt {
-  body?: Buffer;
+  reply?: Reply;
   error?: NoAnswer;
   /** The connection was established, and broke before an answer began. */
   broke: boolean;
@@ -67,20 +77,20 @@ export class Connections {
   }
 
   /**
-   * Sends a request and returns the body of the answer. It tries once more if an established connection breaks before the answer
-   * begins: the decision point may have closed it while it was idle. Questions change nothing, so asking again is safe. What
-   * fails in another way would fail again.
+   * Sends a request and returns the answer. It tries once more if an established connection breaks before the answer begins: the
+   * decision point may have closed it while it was idle. Questions change nothing, so asking again is safe. What fails in another way
+   * would fail again.
    */
-  async send(message: Message, signal: AbortSignal): Promise<Buffer> {
+  async send(message: Message, signal: AbortSignal): Promise<Reply> {
     let attempt = await this.#attempt(message, signal);
-    if (attempt.broke && !signal.aborted) {
+    if (attempt.broke && !message.once && !signal.aborted) {
       this.close(false); // the others have probably been closed as well
       attempt = await this.#attempt(message, signal);
     }
-    if (attempt.body === undefined) {
+    if (attempt.reply === undefined) {
       throw attempt.error ?? new NoAnswer("the decision point did not answer");
     }
-    return attempt.body;
+    return attempt.reply;
   }
 
   #open(message: Message): ClientRequest {
@@ -147,7 +157,7 @@ export class Connections {
     request.on("error", (error: NodeJS.ErrnoException) => fail(describe(error), established && !begun() && isBreak(error)));
     request.on("upgrade", () => fail("the decision point sent something else than an answer"));
     request.on("response", (response) => {
-      const problem = checkHeader(response, message.headers["X-Request-ID"]);
+      const problem = checkHeader(response, message);
       if (problem) {
         settle({ error: problem, broke: false });
         return;
@@ -167,7 +177,7 @@ export class Connections {
         if (used) {
           this.#received.set(used, used.bytesRead);
         }
-        settle({ body: Buffer.concat(chunks), broke: false });
+        settle({ reply: { status: response.statusCode ?? 0, body: Buffer.concat(chunks) }, broke: false });
       });
     });
     request.end(message.body);
@@ -178,8 +188,8 @@ export class Connections {
 const jsonType = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
 
 /** Checks everything about an answer but its body. */
-function checkHeader(response: IncomingMessage, id: string | undefined): NoAnswer | undefined {
-  if (response.statusCode !== 200) {
+function checkHeader(response: IncomingMessage, { headers, accepts }: Message): NoAnswer | undefined {
+  if (response.statusCode !== 200 && response.statusCode !== accepts) {
     return new NoAnswer(`the decision point answered with status ${response.statusCode}`, response.statusCode);
   }
   const [type, ...types] = fields(response, "content-type");
@@ -189,6 +199,7 @@ function checkHeader(response: IncomingMessage, id: string | undefined): NoAnswe
   if (fields(response, "content-encoding").length > 0) {
     return new NoAnswer("the decision point sent an encoded answer, which was not asked for");
   }
+  const id = headers["X-Request-ID"];
   const ids = fields(response, "x-request-id");
   if (id !== undefined && ids.length > 0 && (ids.length > 1 || ids[0] !== id)) {
     return new NoAnswer("the decision point answered another request");

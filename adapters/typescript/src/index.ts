@@ -1,4 +1,4 @@
-export { kindOf, NoAnswer, type Obligation, type Reason } from "./answer.js";
+export { guardOf, kindOf, NoAnswer, type Obligation, type Reason } from "./answer.js";
 export { type Ask, Checker, type CheckerOptions, type Result } from "./checker.js";
 export { Client, type ClientOptions, type Endpoints, type Metadata, type PageOptions } from "./client.js";
 export type { TlsOptions } from "./connections.js";

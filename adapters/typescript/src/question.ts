@@ -51,6 +51,13 @@ export interface Page {
   total?: number;
 }
 
+/**
+ * The outcome of claiming a guard. Only if it is claimed may the change be made, with every obligation of answer, and before expires.
+ * code says why it may not: changed, taken, expired or denied; an allow in answer then has a new guard. answer is the question answered
+ * again.
+ */
+export type Claim = { claimed: true; expires: Date; answer: Answer } | { claimed: false; code: string; answer: Answer };
+
 /** What accompanies a question and is not a part of it. */
 export interface Call {
   trace?: Trace;

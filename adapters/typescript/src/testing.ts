@@ -1,10 +1,12 @@
 // A decision point for tests of one's own code. It decides by the rules that a test gives it, and records what it is asked.
 
+import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Obligation, Reason } from "./answer.js";
+import { isDeepStrictEqual } from "node:util";
+import { conflict, NoAnswer, type Obligation, type Reason } from "./answer.js";
 import { isObject, parseObject } from "./json.js";
-import type { Answer, Decider, Question } from "./question.js";
+import type { Answer, Claim, Decider, Question } from "./question.js";
 
 /** Which questions a rule is about: an action, or those that have all of these. */
 export type Match =
@@ -33,10 +35,14 @@ export type Required = Pick<Obligation, "type"> & Partial<Obligation>;
 export class FakePdp implements Decider {
   /** The questions asked so far, in order. */
   readonly questions: Question[] = [];
+  /** The questions whose guards were claimed with success so far, in order. */
+  readonly claimed: Question[] = [];
   /** The number of requests so far: a batch is one. */
   requests = 0;
   readonly #rules: Rule[] = [];
   readonly #known = new Map<string, string[]>();
+  /** The guards by their tokens. */
+  readonly #guards = new Map<string, { question: Question; claimed: boolean }>();
   #server: Server | undefined;
 
   /** Answers yes, with obligations. */
@@ -70,19 +76,24 @@ export class FakePdp implements Decider {
   reset(): void {
     this.#rules.length = 0;
     this.questions.length = 0;
+    this.claimed.length = 0;
     this.requests = 0;
     this.#known.clear();
+    this.#guards.clear();
   }
 
   async decide(questions: readonly Question[]): Promise<Answer[]> {
     this.requests++;
-    return questions.map((question) => {
-      const answer = this.#answer(question);
-      if (!answer) {
-        throw new Error("the fake decision point gives no answer");
-      }
-      return answer;
-    });
+    return questions.map((question) => this.#must(this.#answer(question)));
+  }
+
+  /**
+   * Claims a guard as a client does. A guard of the question can be claimed once, as long as the answer is yes: then the code is
+   * "taken", else "denied".
+   */
+  async claim(question: Question, guard: string): Promise<Claim> {
+    this.requests++;
+    return this.#claim(question, guard);
   }
 
   /** Serves at a free port of this machine, or at a Unix socket, and returns the URL for a client. */
@@ -119,7 +130,32 @@ export class FakePdp implements Decider {
 
   #answer(question: Question): Answer | undefined {
     this.questions.push(question);
-    return this.#evaluate(question);
+    const answer = this.#evaluate(question);
+    const include = question.context?.include;
+    return answer?.decision && Array.isArray(include) && include.includes("guard") ? this.#guarded(question, answer) : answer;
+  }
+
+  #guarded(question: Question, answer: Answer): Answer {
+    const token = randomUUID();
+    this.#guards.set(token, { question, claimed: false });
+    const expires = new Date(Date.now() + 300_000).toISOString();
+    return { ...answer, context: { ...answer.context, guard: { token, expires, records: records(question) } } };
+  }
+
+  #claim(question: Question, token: string): Claim {
+    const guard = this.#guards.get(token);
+    if (!guard || !isDeepStrictEqual(guarded(guard.question), guarded(question))) {
+      throw new NoAnswer("the decision point answered with status 400", 400);
+    }
+    const answer = this.#must(this.#evaluate(question));
+    if (!answer.decision || guard.claimed) {
+      const code = answer.decision ? "taken" : "denied";
+      return { claimed: false, code, answer: answer.decision ? this.#guarded(question, answer) : answer };
+    }
+    guard.claimed = true;
+    this.claimed.push(question);
+    const context = { ...answer.context, guard: { records: records(question) } };
+    return { claimed: true, expires: new Date(Date.now() + 10_000), answer: { ...answer, context } };
   }
 
   #evaluate(question: Question): Answer | undefined {
@@ -152,17 +188,25 @@ export class FakePdp implements Decider {
           return [200, this.#must(this.#answer(message as unknown as Question))];
         case "/access/v1/evaluations":
           return [200, { evaluations: questionsOf(message).map((q) => this.#must(this.#answer(q))) }];
+        case "/v1/guards/claim":
+          return this.#respondToClaim(message);
       }
       const list = /^\/access\/v1\/search\/(subject|resource|action)$/.exec(path)?.[1];
       return list ? [200, this.#search(list, message)] : [404, { error: "There is no such endpoint." }];
-    } catch {
-      return [503, { error: "There is no answer." }];
+    } catch (thrown) {
+      const status = thrown instanceof NoAnswer ? thrown.status : undefined;
+      return [status ?? 503, { error: "There is no answer." }];
     }
+  }
+
+  #respondToClaim({ guard, ...question }: Record<string, unknown>): [number, unknown] {
+    const { answer: evaluation, ...claim } = this.#claim(question as unknown as Question, String(guard));
+    return claim.claimed ? [200, { ...claim, evaluation }] : [conflict, { ...claim, error: "It cannot be claimed.", evaluation }];
   }
 
   #must(answer: Answer | undefined): Answer {
     if (!answer) {
-      throw new Error("there is no answer");
+      throw new Error("the fake decision point gives no answer");
     }
     return answer;
   }
@@ -194,6 +238,16 @@ function matches(match: Match, { action, subject, resource }: Question): boolean
   );
 }
 
+/** The part of a question that a guard is bound to. */
+function guarded(question: Question): Question {
+  const { include: _include, at_least: _atLeast, ...context } = question.context ?? {};
+  return { ...question, context };
+}
+
+function records({ resource: { type, id } }: Question): unknown[] {
+  return [{ type, id, version: 1, exclusive: true }];
+}
+
 function allowed(required: Required[]): Answer {
   const obligations = required.map((o, i) => ({ id: o.id ?? `FAKE-${i + 1}`, type: o.type, properties: o.properties ?? {} }));
   return obligations.length > 0 ? { decision: true, context: { obligations } } : { decision: true };
@@ -212,6 +266,7 @@ function metadata(base: string): unknown {
     search_subject_endpoint: `${base}/access/v1/search/subject`,
     search_resource_endpoint: `${base}/access/v1/search/resource`,
     search_action_endpoint: `${base}/access/v1/search/action`,
+    guard_claim_endpoint: `${base}/v1/guards/claim`,
     supported_obligations: ["custom", "notification", "session_termination"],
   };
 }

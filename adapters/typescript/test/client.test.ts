@@ -5,7 +5,7 @@ import { createServer as createSocketServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { Client, type ClientOptions, NoAnswer } from "@wardkeeper/pep";
+import { type Claim, Client, type ClientOptions, guardOf, NoAnswer } from "@wardkeeper/pep";
 import { FakePdp } from "@wardkeeper/pep/testing";
 import { about } from "./question.js";
 
@@ -156,6 +156,86 @@ test("a connection that broke before an answer began is replaced once", async (t
   const begun = await raw(t, (socket) => socket.end("HTTP/1.1 2"));
   await assert.rejects(new Client({ url: begun.url, ...patient }).evaluate(about("a")), NoAnswer);
   assert.equal(begun.opened(), 1, "an answer had begun");
+});
+
+test("a guard is claimed once", async (t) => {
+  const pdp = new FakePdp().allow("edit", { type: "notification" });
+  const client = await Client.discover({ url: await pdp.listen(), ...patient });
+  t.after(async () => {
+    client.close();
+    await pdp.close();
+  });
+  assert.equal(guardOf(await client.evaluate(about("edit"))), undefined, "nobody has asked for one");
+  const question = about("edit", "jane", { include: ["guard"] });
+  const guard = guardOf(await client.evaluate(question)) as string;
+  await assert.rejects(client.claim(about("edit", "bob"), guard), { name: "NoAnswer", status: 400 });
+  const before = new Date();
+  const first = await client.claim(question, guard);
+  assert.ok(first.claimed && first.expires > before);
+  assert.deepEqual(first.answer.context?.obligations, [{ id: "FAKE-1", type: "notification", properties: {} }]);
+  assert.deepEqual(pdp.claimed, [question]);
+
+  const second = await client.claim(about("edit"), guard);
+  assert.ok(!second.claimed);
+  assert.equal(second.code, "taken");
+  const next = guardOf(second.answer) as string;
+  pdp.fail("edit");
+  await assert.rejects(client.claim(question, next), { name: "NoAnswer", status: 503 });
+  pdp.deny("edit");
+  const third = await client.claim(question, next);
+  assert.ok(!third.claimed);
+  assert.deepEqual([third.code, third.answer.decision, guardOf(third.answer)], ["denied", false, undefined]);
+  assert.equal(pdp.claimed.length, 1);
+});
+
+test("a claim is what status, claimed and decision say together", async (t) => {
+  const until = '"expires":"2026-03-02T07:41:00.500Z"';
+  for (const [status, body, want] of [
+    [
+      200,
+      `{"claimed":true,${until},"evaluation":${allowed}}`,
+      { claimed: true, expires: new Date(Date.UTC(2026, 2, 2, 7, 41, 0, 500)), answer: { decision: true } },
+    ],
+    [
+      409,
+      '{"claimed":false,"code":"denied","evaluation":{"decision":false}}',
+      { claimed: false, code: "denied", answer: { decision: false } },
+    ],
+    [200, '{"claimed":false,"code":"denied","evaluation":{"decision":false}}'],
+    [409, `{"claimed":true,${until},"evaluation":${allowed}}`],
+    [503, `{"claimed":true,${until},"evaluation":${allowed}}`],
+    [200, `{"claimed":true,${until},"evaluation":{"decision":false}}`],
+    [200, `{"claimed":"true",${until},"evaluation":${allowed}}`],
+    [200, `{"claimed":true,"expires":"2026","evaluation":${allowed}}`],
+    [200, `{"claimed":true,"expires":"2026-13-02T07:41:00Z","evaluation":${allowed}}`],
+    [200, `{"claimed":true,${until}}`],
+    [200, allowed],
+    [409, '{"claimed":false,"evaluation":{"decision":false}}'],
+    [409, "{}"],
+  ] as [number, string, Claim?][]) {
+    const { url } = await raw(t, (socket) => socket.write(answer(body).replace("200 OK", `${status} Status`)));
+    const client = new Client({ url, ...patient });
+    t.after(() => client.close());
+    if (want) {
+      assert.deepEqual(await client.claim(about("a"), "g"), want);
+    } else {
+      await assert.rejects(client.claim(about("a"), "g"), NoAnswer, body);
+    }
+  }
+  const { url } = await raw(t, (socket) => socket.write(answer(allowed).replace("200 OK", "409 Conflict")));
+  await assert.rejects(new Client({ url, ...patient }).evaluate(about("a")), { status: 409 }, "questions have no such answer");
+});
+
+test("a claim is sent once, on a connection that was kept too", async (t) => {
+  let requests = 0;
+  const { url } = await raw(t, (socket) => (++requests === 1 ? socket.write(answer(allowed)) : socket.destroy()));
+  const client = new Client({ url, ...patient });
+  t.after(() => client.close());
+  await client.evaluate(about("a"));
+  await assert.rejects(client.claim(about("a"), "g"), /broke off/);
+  assert.equal(requests, 2);
+  await assert.rejects(client.claim(about("a"), "g"), /broke off/);
+  assert.equal(requests, 3);
 });
 
 test("what a server sends too much is not the answer to the next question", async (t) => {

@@ -4,15 +4,18 @@ import json
 import socket
 import threading
 import time
+from datetime import datetime, timezone
 
 import pytest
 
 from wardkeeper_pep import (
     AsyncClient,
     BadStatus,
+    Claim,
     Client,
     Entity,
     NoAnswer,
+    Response,
     Search,
     TimedOut,
     Trace,
@@ -237,6 +240,93 @@ def test_no_retry_once_an_answer_has_begun(connect):
         with pytest.raises(NoAnswer):
             connect(server.url).evaluate(ASKED)
         assert len(server.requests) == 1
+
+
+def test_a_guard_is_claimed_once(connect):
+    with FakePdp() as pdp:
+        client = connect(pdp.url)
+        pdp.permit("user.edit", obligations=[{"id": "X/mail", "type": "notification", "properties": {}}])
+        plain = question("alice", "user.edit", "jane")
+        assert client.evaluate(plain).guard == "", "nobody has asked for one"
+        asked = question("alice", "user.edit", "jane", context={"include": ["guard"]})
+        guard = client.evaluate(asked).guard
+        with pytest.raises(BadStatus) as problem:
+            client.claim(question("alice", "user.edit", "bob"), guard)
+        assert problem.value.status == 400
+        before = datetime.now(timezone.utc)
+        first = client.claim(asked, guard)
+        assert first.claimed
+        assert first.expires > before
+        assert [obligation["id"] for obligation in first.response.context["obligations"]] == ["X/mail"]
+        assert [claimed.message for claimed in pdp.claimed] == [asked.message()]
+
+        second = client.claim(plain, guard)
+        assert (second.claimed, second.code) == (False, "taken")
+        assert second.response.guard not in ("", guard)
+        pdp.fail()
+        with pytest.raises(BadStatus) as problem:
+            client.claim(asked, second.response.guard)
+        assert problem.value.status == 503
+        pdp.fail(False)
+        pdp.deny("user.edit")
+        third = client.claim(asked, second.response.guard)
+        assert (third.claimed, third.code, third.response.decision, third.response.guard) == (False, "denied", False, "")
+        assert len(pdp.claimed) == 1
+
+
+UNTIL = '"expires":"2026-03-02T07:41:00.500Z"'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "want"),
+    [
+        (
+            200,
+            '{"claimed":true,%s,"evaluation":{"decision":true}}' % UNTIL,
+            Claim(True, Response(True), datetime(2026, 3, 2, 7, 41, 0, 500_000, timezone.utc)),
+        ),
+        (
+            200,
+            '{"claimed":true,"expires":"2026-03-02T09:41:00+02:00","evaluation":{"decision":true}}',
+            Claim(True, Response(True), datetime(2026, 3, 2, 7, 41, tzinfo=timezone.utc)),
+        ),
+        (409, '{"claimed":false,"code":"denied","evaluation":{"decision":false}}', Claim(False, Response(False), code="denied")),
+        (200, '{"claimed":false,"code":"denied","evaluation":{"decision":false}}', None),
+        (409, '{"claimed":true,%s,"evaluation":{"decision":true}}' % UNTIL, None),
+        (503, '{"claimed":true,%s,"evaluation":{"decision":true}}' % UNTIL, None),
+        (200, '{"claimed":true,%s,"evaluation":{"decision":false}}' % UNTIL, None),
+        (200, '{"claimed":"true",%s,"evaluation":{"decision":true}}' % UNTIL, None),
+        (200, '{"claimed":true,"expires":"2026","evaluation":{"decision":true}}', None),
+        (200, '{"claimed":true,"expires":"2026-13-02T07:41:00Z","evaluation":{"decision":true}}', None),
+        (200, '{"claimed":true,%s}' % UNTIL, None),
+        (200, '{"decision":true}', None),
+        (409, '{"claimed":false,"evaluation":{"decision":false}}', None),
+        (409, "{}", None),
+    ],
+)
+def test_a_claim_is_what_status_claimed_and_decision_say_together(connect, status, body, want):
+    answer = f"HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    with Script([[answer]]) as server:
+        client = connect(server.url)
+        if want:
+            assert client.claim(ASKED, "g") == want
+        else:
+            with pytest.raises(NoAnswer):
+                client.claim(ASKED, "g")
+
+
+def test_a_question_has_no_answer_with_the_status_of_a_claim_that_fails(connect):
+    with Script([[OK.replace(b"200 OK", b"409 Conflict")]]) as server, pytest.raises(BadStatus):
+        connect(server.url).evaluate(ASKED)
+
+
+def test_a_claim_is_sent_once(connect):
+    with Script([[OK], []], [[OK]]) as server:
+        client = connect(server.url)
+        client.evaluate(ASKED)
+        with pytest.raises(Unreachable, match="broke off"):
+            client.claim(ASKED, "g")
+        assert server.accepted == 1
 
 
 def test_an_answer_that_nobody_asked_for(connect):

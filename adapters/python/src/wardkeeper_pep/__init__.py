@@ -10,7 +10,7 @@ The core needs the standard library alone. `wardkeeper-pep[jwt]` verifies tokens
 
 from ._messages import Endpoints, Metadata
 from .aio import AsyncClient
-from .authzen import Action, Entity, Evaluation, Hit, Page, Response, Search, question
+from .authzen import Action, Claim, Entity, Evaluation, Hit, Page, Response, Search, question
 from .check import AsyncChecker, Checker, Result
 from .client import Client
 from .errors import BadStatus, NoAnswer, TimedOut, Unreachable
@@ -28,6 +28,7 @@ __all__ = [
     "AsyncEnforcer",
     "BadStatus",
     "Checker",
+    "Claim",
     "Client",
     "Decider",
     "Endpoints",

@@ -87,14 +87,16 @@ def request_text(address: Address, method: str, path: str, fields: Mapping[str, 
 class Answer:
     """Parses one answer. Feed it what is received until it is `complete`, and `end` it if the other side ends the connection.
 
-    Whatever is not a well-formed answer with status 200 and JSON raises `NoAnswer`.
+    Whatever is not a well-formed answer with JSON and status 200, or `accepts`, raises `NoAnswer`.
     """
 
-    def __init__(self, request_id: str, max_body: int) -> None:
+    def __init__(self, request_id: str, max_body: int, accepts: int = 200) -> None:
         self.complete = False
         self.reusable = False  # whether the connection can be used again
         self.begun = False  # whether anything has been received
+        self.status = 0
         self.body = b""
+        self._accepts = accepts
         self._request_id = request_id
         self._max_body = max_body
         self._received = bytearray()
@@ -156,8 +158,9 @@ class Answer:
             if self._interim > _MAX_INTERIM:
                 raise Unreachable("the decision point sent too many interim answers")
             return
-        if status != 200:
+        if status not in (200, self._accepts):
             raise BadStatus(status)
+        self.status = status
         self._check(fields)
         self._frame(fields)
         options = ",".join(fields.get("connection", [])).lower()

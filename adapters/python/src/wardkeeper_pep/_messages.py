@@ -1,6 +1,6 @@
 """What the blocking and the asynchronous client share: settings, messages and their answers, without I/O.
 
-A task, such as `decide`, is a generator. It yields requests and is sent the bodies of their answers; its result is what it
+A task, such as `decide`, is a generator. It yields requests and is sent their answers; its result is what it
 returns. Each client runs tasks in its own way.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from . import _http, _json, authzen
-from .authzen import Evaluation, Page, Response, Search
+from .authzen import Claim, Evaluation, Page, Response, Search
 from .errors import NoAnswer
 from .trace import current_trace
 
@@ -34,9 +34,13 @@ class Request:
     method: str
     path: str
     body: bytes = b""
+    once: bool = False
+    """It changes something, so it is not sent again."""
+    accepts: int = 200
+    """A status that answers have, beside 200."""
 
 
-Task = Generator[Request, bytes, T]
+Task = Generator[Request, _http.Answer, T]
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Endpoints:
     search_subject: str = "/access/v1/search/subject"
     search_resource: str = "/access/v1/search/resource"
     search_action: str = "/access/v1/search/action"
+    guard_claim: str = "/v1/guards/claim"
+    """Wardkeeper's own."""
 
 
 @dataclass(frozen=True)
@@ -133,18 +139,24 @@ class Settings:
     def decide(self, questions: Sequence[Evaluation]) -> Task[list[Response]]:
         """Ask one question as an evaluation, and several in as few batches as the batch size allows."""
         if len(questions) == 1:
-            body = yield self.post(self.endpoints.evaluation, questions[0].message())
-            return [_decoded(authzen.decode_response, body)]
+            answer = yield self.post(self.endpoints.evaluation, questions[0].message())
+            return [_decoded(authzen.decode_response, answer.body)]
         responses: list[Response] = []
         for start in range(0, len(questions), self.batch_size):
             chunk = questions[start : start + self.batch_size]
             message = {"options": {"evaluations_semantic": "execute_all"}, "evaluations": [q.message() for q in chunk]}
-            body = yield self.post(self.endpoints.evaluations, message)
-            answers = _decoded(authzen.decode_responses, body)
+            answer = yield self.post(self.endpoints.evaluations, message)
+            answers = _decoded(authzen.decode_responses, answer.body)
             if len(answers) != len(chunk):
                 raise NoAnswer(f"the decision point answered {len(answers)} of {len(chunk)} questions")
             responses += answers
         return responses
+
+    def claim(self, question: Evaluation, guard: str) -> Task[Claim]:
+        """Claim a guard, once."""
+        request = self.post(self.endpoints.guard_claim, {**question.message(), "guard": guard})
+        answer = yield replace(request, once=True, accepts=authzen.CONFLICT)
+        return _decoded(lambda body: authzen.decode_claim(answer.status, body), answer.body)
 
     def page(self, kind: str, search: Search) -> Task[Page]:
         """Request one page of a search for a subject, a resource or an action."""
@@ -164,12 +176,13 @@ class Settings:
             page["token"] = search.token
         message["page"] = page
         endpoint: str = getattr(self.endpoints, "search_" + kind)
-        return _decoded(authzen.decode_page, (yield self.post(endpoint, message)))
+        answer = yield self.post(endpoint, message)
+        return _decoded(authzen.decode_page, answer.body)
 
     def metadata(self) -> Task[Metadata]:
         """Request the metadata. The well-known path is between the host and the path of the URL."""
-        body = yield Request("GET", "/.well-known/authzen-configuration" + self.address.path)
-        members = _decoded(authzen._object, body)
+        answer = yield Request("GET", "/.well-known/authzen-configuration" + self.address.path)
+        members = _decoded(authzen._object, answer.body)
         names = {
             "policy_decision_point": "",
             "access_evaluation_endpoint": "evaluation",
@@ -177,6 +190,7 @@ class Settings:
             "search_subject_endpoint": "search_subject",
             "search_resource_endpoint": "search_resource",
             "search_action_endpoint": "search_action",
+            "guard_claim_endpoint": "guard_claim",
         }
         texts = {target: members.get(name) or "" for name, target in names.items()}
         base = texts.pop("")

@@ -12,7 +12,7 @@ from typing import cast
 
 from . import _http
 from ._messages import IDLE, Metadata, Paging, Request, Settings, T, Task
-from .authzen import Evaluation, Hit, Page, Response, Search
+from .authzen import Claim, Evaluation, Hit, Page, Response, Search
 from .client import _unreachable
 from .errors import NoAnswer, TimedOut, Unreachable
 
@@ -56,6 +56,10 @@ class AsyncClient:
     async def evaluate(self, question: Evaluation) -> Response:
         """Answer one question."""
         return (await self.decide([question]))[0]
+
+    async def claim(self, question: Evaluation, guard: str) -> Claim:
+        """Claim the guard of a response to the question, as `Client.claim` does."""
+        return await self._run(self._settings.claim(question, guard))
 
     def search_subjects(self, search: Search) -> AsyncIterator[Hit]:
         """Yield the subjects of the type of `search.subject` that may do the action to the resource."""
@@ -116,26 +120,28 @@ class AsyncClient:
             request = next(task)
             while True:
                 async with pool.slots:
-                    body = await self._request(pool, request)
-                request = task.send(body)
+                    answer = await self._request(pool, request)
+                request = task.send(answer)
         except StopIteration as end:
             result: T = end.value
             return result
 
-    async def _request(self, pool: _Pool, request: Request) -> bytes:
+    async def _request(self, pool: _Pool, request: Request) -> _http.Answer:
         text, request_id = self._settings.text_of(request)
         try:
-            return await self._attempt(pool, pool.take() or await self._connect(), text, request_id)
+            return await self._attempt(pool, pool.take() or await self._connect(), request, text, request_id)
         except _Broke:
-            # Asking again is safe: questions change nothing. What was kept has probably been closed as well (PEP-8).
-            pool.clear()
+            pool.clear()  # what was kept has probably been closed as well
             try:
-                return await self._attempt(pool, await self._connect(), text, request_id)
+                if request.once:
+                    raise
+                # Asking again is safe: questions change nothing (PEP-8).
+                return await self._attempt(pool, await self._connect(), request, text, request_id)
             except _Broke:
                 raise Unreachable("the decision point broke off the connection") from None
 
-    async def _attempt(self, pool: _Pool, connection: _Connection, text: bytes, request_id: str) -> bytes:
-        answer = _http.Answer(request_id, self._settings.max_response)
+    async def _attempt(self, pool: _Pool, connection: _Connection, request: Request, text: bytes, request_id: str) -> _http.Answer:
+        answer = _http.Answer(request_id, self._settings.max_response, request.accepts)
         try:
             await connection.exchange(text, answer)
         except BaseException:
@@ -146,7 +152,7 @@ class AsyncClient:
             pool.idle.append(connection)
         else:
             connection.close()
-        return answer.body
+        return answer
 
     async def _connect(self) -> _Connection:
         loop, address = asyncio.get_running_loop(), self._settings.address

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from . import _json
 
 MAX_EVALUATIONS = 1000
 """Items of a batch that a decision point accepts in one request."""
+
+CONFLICT = 409
+"""The status of a claim that fails."""
+
+_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:[0-9]{2})")
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,28 @@ class Response:
     decision: bool
     context: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def guard(self) -> str:
+        """The token of its guard; empty unless the question asked for one (`include`) and the answer allows a change."""
+        guard = self.context.get("guard")
+        token = guard.get("token") if isinstance(guard, Mapping) else ""
+        return token if isinstance(token, str) else ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The outcome of claiming a guard.
+
+    Only if it is `claimed` may the change be made, with every obligation of `response`, and before `expires`.
+    """
+
+    claimed: bool
+    response: Response
+    """The question answered again. If the claim failed, an allow has a new guard."""
+    expires: datetime | None = None
+    code: str = ""
+    """Why the claim failed: `changed`, `taken`, `expired` or `denied`."""
+
 
 @dataclass(frozen=True)
 class Search:
@@ -145,6 +174,28 @@ def decode_responses(body: bytes) -> list[Response]:
     if not isinstance(answers, list):
         raise MalformedAnswer("the member evaluations is missing or not an array")
     return [_response(answer) for answer in answers]
+
+
+def decode_claim(status: int, body: bytes) -> Claim:
+    """Decode the answer to a claim. Status, claimed and decision have to agree."""
+    members = _object(body)
+    claimed, code, response = members.get("claimed"), members.get("code"), _response(members.get("evaluation"))
+    if status == 200 and claimed is True and response.decision:
+        return Claim(True, response, expires=_time(members.get("expires")))
+    if status == CONFLICT and claimed is False and isinstance(code, str) and code:
+        return Claim(False, response, code=code)
+    raise MalformedAnswer("the claim is neither in force nor refused")
+
+
+def _time(text: Any) -> datetime:
+    """Parse a time of RFC 3339. Python 3.10 reads neither `Z` nor any number of digits."""
+    match = _TIME.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise MalformedAnswer("the time is missing or malformed")
+    try:
+        return datetime.fromisoformat(f"{match[1]}.{(match[2] or '')[:6]:0<6}{match[3].replace('Z', '+00:00')}")
+    except ValueError:
+        raise MalformedAnswer("the time is malformed") from None
 
 
 def decode_page(body: bytes) -> Page:

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from . import _http
 from ._messages import IDLE, Metadata, Paging, Request, Settings, T, Task
-from .authzen import Evaluation, Hit, Page, Response, Search
+from .authzen import Claim, Evaluation, Hit, Page, Response, Search
 from .errors import NoAnswer, TimedOut, Unreachable
 
 
@@ -70,6 +70,14 @@ class Client:
         """Answer one question."""
         return self.decide([question])[0]
 
+    def claim(self, question: Evaluation, guard: str) -> Claim:
+        """Claim the guard of a response to the question (pdp/authzen/PROTOCOL.md, Guards).
+
+        It is sent once. If it raises `NoAnswer`, as after a broken connection, the change may not be made, and the claim may be in
+        force until it expires. `BadStatus` 400 means that it is no guard of the question.
+        """
+        return self._run(self._settings.claim(question, guard))
+
     def search_subjects(self, search: Search) -> Iterator[Hit]:
         """Yield the subjects of the type of `search.subject` that may do the action to the resource.
 
@@ -124,25 +132,27 @@ class Client:
             result: T = end.value
             return result
 
-    def _request(self, request: Request, deadline: float) -> bytes:
+    def _request(self, request: Request, deadline: float) -> _http.Answer:
         if not self._slots.acquire(timeout=max(deadline - time.monotonic(), 0)):
             raise TimedOut
         try:
             text, request_id = self._settings.text_of(request)
             try:
-                return self._attempt(self._take() or self._connect(deadline), text, request_id, deadline)
+                return self._attempt(self._take() or self._connect(deadline), request, text, request_id, deadline)
             except _Broke:
-                # Asking again is safe: questions change nothing. What was kept has probably been closed as well (PEP-8).
-                self.close()
+                self.close()  # what was kept has probably been closed as well
                 try:
-                    return self._attempt(self._connect(deadline), text, request_id, deadline)
+                    if request.once:
+                        raise
+                    # Asking again is safe: questions change nothing (PEP-8).
+                    return self._attempt(self._connect(deadline), request, text, request_id, deadline)
                 except _Broke:
                     raise Unreachable("the decision point broke off the connection") from None
         finally:
             self._slots.release()
 
-    def _attempt(self, connection: Connection, text: bytes, request_id: str, deadline: float) -> bytes:
-        answer = _http.Answer(request_id, self._settings.max_response)
+    def _attempt(self, connection: Connection, request: Request, text: bytes, request_id: str, deadline: float) -> _http.Answer:
+        answer = _http.Answer(request_id, self._settings.max_response, request.accepts)
         try:
             connection.exchange(text, answer, deadline)
         except BaseException:
@@ -154,7 +164,7 @@ class Client:
                 self._idle.append(connection)
         else:
             connection.close()
-        return answer.body
+        return answer
 
     def _take(self) -> Connection | None:
         """Take a connection that can be used again."""

@@ -19,7 +19,7 @@ class TimedOut(NoAnswer):
 
 
 class BadStatus(NoAnswer):
-    """The decision point answered with a status other than 200. 401 means that the token is missing or wrong."""
+    """The decision point answered with a status that is not one of an answer. 401 means that the token is missing or wrong."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the decision point answered with status {status}")

@@ -33,7 +33,8 @@ func (c *Cache) parseToken(token string) (at membership.Position, proven bool, e
 	}
 	var bytes []byte
 	if signed {
-		if bytes, err = base64.RawURLEncoding.Strict().DecodeString(signature); err != nil {
+		bytes, err = base64.RawURLEncoding.Strict().DecodeString(signature)
+		if err != nil || base64.RawURLEncoding.EncodeToString(bytes) != signature { // decoding ignores line breaks
 			return at, false, errToken
 		}
 	}

@@ -62,6 +62,7 @@ func TestTokensOfAnnouncementsAreSigned(t *testing.T) {
 			"signed, at one without":           {at: none, token: token(asked), fetched: -1},
 			"with another position":            {at: asked, token: "zz" + token(asked), refused: true},
 			"with another signature":           {at: asked, token: strings.TrimRight(token(asked), "AEIMQUYcgkosw048") + "A", refused: true},
+			"with a line break":                {at: asked, token: token(asked) + "\r\n", refused: true},
 			"with a signature that is no text": {at: asked, token: token(asked) + "!", refused: true},
 		} {
 			if c.fetched == -1 { // not in memory yet

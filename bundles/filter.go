@@ -2,7 +2,7 @@ package bundles
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -76,6 +76,13 @@ func (f *Filter) Partial(ctx context.Context, in *input.Object) ([]ast.Body, err
 	return queries, nil
 }
 
+// areTables reports whether references name tables. Others are for OPA alone, and not offered here.
+func areTables(unknowns []ast.Ref) bool {
+	return len(unknowns) > 0 && !slices.ContainsFunc(unknowns, func(ref ast.Ref) bool {
+		return len(ref) != 2 || !ref.HasPrefix(ast.InputRootRef)
+	})
+}
+
 // filtersOf returns the rules that modules offer as filters, by path, with their tables.
 func filtersOf(modules []bundle.ModuleFile) (map[string][]ast.Ref, error) {
 	filters := map[string][]ast.Ref{}
@@ -90,15 +97,10 @@ func filtersOf(modules []bundle.ModuleFile) (map[string][]ast.Ref, error) {
 			return nil, err
 		}
 		for _, a := range annotated.Annotations {
-			if a.Compile == nil || len(a.Compile.Unknowns) == 0 {
-				continue
+			ofRule := a.Scope == "rule" || a.Scope == "document"
+			if ofRule && a.Compile != nil && areTables(a.Compile.Unknowns) {
+				filters[a.GetTargetPath().String()] = a.Compile.Unknowns
 			}
-			for _, table := range a.Compile.Unknowns {
-				if len(table) != 2 || !table.HasPrefix(ast.InputRootRef) {
-					return nil, fmt.Errorf("%s: the table of a filter is not named input.TABLE: %v", strings.TrimPrefix(m.Path, "/"), table)
-				}
-			}
-			filters[a.GetTargetPath().String()] = a.Compile.Unknowns
 		}
 	}
 	return filters, nil

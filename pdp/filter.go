@@ -86,7 +86,7 @@ func (ev *evaluation) filterAt(r FilterRequest) (*bundles.Filter, error) {
 	case err != nil:
 		return nil, &Error{Kind: Internal, Message: "The filter cannot be asked for.", Err: err}
 	case offered == nil:
-		return nil, invalid("The policy offers no filter at this path: its rule must name its tables in an annotation, compile.unknowns.")
+		return nil, invalid("The policy offers no filter at this path: its rule must name its tables, as input.TABLE, in an annotation of its own, compile.unknowns.")
 	}
 	sent, _ := r.Input.Value.(map[string]any)
 	tables := map[string]bool{}

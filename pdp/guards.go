@@ -140,9 +140,8 @@ type Claim struct {
 
 // Claim takes the records that an allow stood on for the change that it allowed, for a limited time. It decides the question
 // again, and once more when the records are taken, by facts that the source is then asked for, as it is for the decision of a
-// claim that fails. So nobody else can have
-// claimed, and nobody can claim, a change of the same records that this one did not know of. The error is an [*Error], of kind
-// [Invalid] if the token is not that of a guard of this question and caller.
+// claim that fails. So nobody else can have claimed, and nobody can claim, a change of the same records that this one did not
+// know of. The error is an [*Error], of kind [Invalid] if the token is not that of a guard of this question and caller.
 func (e *Engine) Claim(ctx context.Context, r Request, token string) (Claim, error) {
 	g, err := e.guards.sealer.Open(token, r, CallerOf(ctx).proven())
 	if err != nil {

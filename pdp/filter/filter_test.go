@@ -278,6 +278,22 @@ func TestFiltersAreSafeForConcurrentUse(t *testing.T) {
 	all.Wait()
 }
 
+// Annotations of a package, and those that name something else than tables, offer no filter, and no bundle is refused for them.
+func TestOtherAnnotationsOfferNoFilter(t *testing.T) {
+	for path, rules := range map[string]string{
+		"app":   "# METADATA\n# scope: package\n# compile:\n#   unknowns: [input.users]\npackage app\n\nr if input.users.name == \"a\"\n",
+		"app/r": "package app\n\n# METADATA\n# scope: document\n# compile:\n#   unknowns: [input.users, data.rows]\nr if input.users.name == \"a\"\n",
+	} {
+		r, err := bundles.Open(t.Context(), bundles.Config{Entrypoint: "app/decision", Files: fstest.MapFS{"app/app.rego": {Data: []byte(rules + rulesBesides)}}})
+		require.NoError(t, err)
+		p, err := pdp.Prepare(t.Context(), r)
+		require.NoError(t, err)
+		_, err = pdp.New(pdp.Config{Policy: p}).Filter(t.Context(), pdp.FilterRequest{Path: strings.Split(path, "/")})
+		require.Equal(t, pdp.Invalid, pdp.KindOf(err), "%s: %v", path, err)
+		require.ErrorContains(t, err, "offers no filter")
+	}
+}
+
 // fixed is a source whose directory never changes.
 type fixed struct{ view facts.View }
 

@@ -2,8 +2,8 @@ package httpapi
 
 import "log/slog"
 
-// trace begins the span of the request, from its arrival. It is called once the caller may ask, so that strangers fill no collector. Its names and attributes are those of OpenTelemetry's conventions for HTTP, and those of the
-// access log.
+// trace begins the span of the request, from its arrival. It is called once the caller may ask, so that strangers fill no collector.
+// Its names and attributes are those of OpenTelemetry's conventions for HTTP, and those of the access log.
 func (rc *requestContext) trace() {
 	if rc.server.tracer == nil || rc.route.level < slog.LevelInfo {
 		return

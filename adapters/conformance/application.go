@@ -25,10 +25,11 @@ const (
 
 // application is a running sample application.
 type application struct {
-	cmd    *exec.Cmd
-	addr   string
-	log    logBuffer
-	exited chan struct{}
+	cmd         *exec.Cmd
+	addr        string
+	reservation io.Closer // of addr
+	log         logBuffer
+	exited      chan struct{}
 }
 
 // logBuffer records the application's output. It is safe for concurrent use.
@@ -51,16 +52,17 @@ func (b *logBuffer) String() string {
 
 // startApplication starts the sample application and waits until it accepts connections.
 func startApplication(ctx context.Context, command, environment []string) (*application, error) {
-	addr, err := freeAddress()
+	addr, reservation, err := reserve()
 	if err != nil {
 		return nil, err
 	}
-	a := &application{addr: addr, exited: make(chan struct{})}
+	a := &application{addr: addr, reservation: reservation, exited: make(chan struct{})}
 	a.cmd = exec.Command(command[0], command[1:]...)
 	a.cmd.Env = append(append(os.Environ(), environment...), "LISTEN_ADDR="+addr)
 	a.cmd.Stdout, a.cmd.Stderr = &a.log, &a.log
 	a.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that stop also ends the processes that it starts
 	if err := a.cmd.Start(); err != nil {
+		reservation.Close()
 		return nil, fmt.Errorf("the sample application does not start: %w", err)
 	}
 	go func() {
@@ -74,6 +76,7 @@ func startApplication(ctx context.Context, command, environment []string) (*appl
 		}
 		select {
 		case <-a.exited:
+			reservation.Close()
 			return nil, fmt.Errorf("the sample application has ended:\n%s", a.log.String())
 		case <-deadline:
 			a.stop()
@@ -86,34 +89,33 @@ func startApplication(ctx context.Context, command, environment []string) (*appl
 	}
 }
 
-// given has the addresses that applications were given. An application that has not listened yet must not lose its address to
-// another: the suite would then talk to the wrong one.
-var given sync.Map
-
 // Ports of applications. The system gives none of them to a program that listens at any port.
 const firstPort, lastPort = 20_000, 32_000
 
-// freeAddress returns an address at which nothing listens.
-func freeAddress() (string, error) {
+// reserve returns an address at which nothing listens, and which no other run of the suite gives to its application until the
+// reservation is closed: an application that does not get its address leaves the suite to talk to another one. What is reserved
+// are pairs of ports: the application has the first, and the suite listens at the second.
+func reserve() (addr string, reservation io.Closer, err error) {
 	for range lastPort - firstPort {
-		addr := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort))
-		l, err := net.Listen("tcp", addr)
+		port := firstPort + 2*rand.IntN((lastPort-firstPort)/2)
+		reservation, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+1))
 		if err != nil {
 			continue
 		}
-		if err := l.Close(); err != nil {
-			return "", err
+		addr = fmt.Sprintf("127.0.0.1:%d", port)
+		var l net.Listener
+		if l, err = net.Listen("tcp", addr); err == nil {
+			return addr, reservation, l.Close()
 		}
-		if _, taken := given.LoadOrStore(addr, true); !taken {
-			return addr, nil
-		}
+		reservation.Close()
 	}
-	return "", errors.New("no port is free for the sample application")
+	return "", nil, fmt.Errorf("no port is free for the sample application: %w", err)
 }
 
 func (a *application) stop() {
 	_ = syscall.Kill(-a.cmd.Process.Pid, syscall.SIGKILL)
 	<-a.exited
+	a.reservation.Close()
 }
 
 // response is a response of the sample application.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -40,7 +41,8 @@ type Config struct {
 	// Heartbeat is the interval between heartbeats of the listening connection; 0 means 200 ms. After five intervals
 	// without a heartbeat, the connection counts as lost.
 	Heartbeat time.Duration
-	// MaxConnections limits the pool; 0 means 8. Lists use at most half of it. Listening needs one more connection.
+	// MaxConnections limits the pool; 0 means 8. Lists use at most half of it. Listening needs one more connection. The pool
+	// begins without connections, and closes those that are not used for some seconds.
 	MaxConnections int
 	// Timeout limits connecting and a query for a record; 0 means 1 s. A list may take five times as long.
 	Timeout time.Duration
@@ -49,6 +51,7 @@ type Config struct {
 	breakerPause time.Duration // how long the circuit breaker stays open; 0 means [breakerPause]
 
 	life    time.Duration // minimum lifetime of a connection and half of the maximum; 0 means [minConnectionLife]
+	idle    time.Duration // minimum time that an idle connection is kept; 0 means [minConnectionIdle]
 	silence time.Duration // how long a heartbeat may take; 0 means five intervals, which a busy machine may exceed in tests
 }
 
@@ -141,6 +144,10 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 	settings.MaxConns = int32(cmp.Or(cfg.MaxConnections, 8))
 	p.listSlots = make(chan struct{}, max(settings.MaxConns/2, 1))
 	settings.MinConns, settings.MinIdleConns = 0, 0
+	// Idle connections of sidecars that began together must not be closed and opened together.
+	idle := cmp.Or(cfg.idle, minConnectionIdle)
+	settings.MaxConnIdleTime = idle + rand.N(idle/2)
+	settings.HealthCheckPeriod = idle / 4 // closes them
 	// The pool must outlive the context passed to Open.
 	if p.pool, err = pgxpool.NewWithConfig(context.Background(), settings); err != nil {
 		return nil, invalid("the settings in the database's URL contradict each other")

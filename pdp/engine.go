@@ -100,13 +100,17 @@ func (e *Engine) Decide(ctx context.Context, r Request) (Decision, error) {
 	if e.recorder == nil {
 		return e.decide(ctx, r, nil)
 	}
-	records := newRecords(ctx, 1)
+	records := singleRecords.Get().(*[1]Record)
+	defer func() {
+		*records = [1]Record{}
+		singleRecords.Put(records)
+	}()
 	record := &records[0]
-	record.Question = r
+	record.Caller, record.Time, record.Question = CallerOf(ctx), time.Now(), r
 	d, err := e.decide(ctx, r, record)
 	record.Decision = d
 	record.endWith(err)
-	if failed := e.record(ctx, records); failed != nil {
+	if failed := e.record(ctx, records[:]); failed != nil {
 		return Decision{}, failed
 	}
 	return d, err

@@ -2,6 +2,7 @@ package pdp
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp/deadline"
@@ -68,6 +69,9 @@ func CallerOf(ctx context.Context) Caller {
 
 // Records reports whether the engine has a recorder.
 func (e *Engine) Records() bool { return e.recorder != nil }
+
+// singleRecords has records of single questions, to be used again.
+var singleRecords = sync.Pool{New: func() any { return new([1]Record) }}
 
 // newRecords begins the records of a request.
 func newRecords(ctx context.Context, n int) []Record {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -13,6 +14,8 @@ import (
 type entry struct {
 	at     time.Time
 	record []byte
+	parts  []Placed
+	weight int64      // see size
 	done   chan error // nil if nobody waits
 
 	// guarded by Log.mu:
@@ -20,47 +23,81 @@ type entry struct {
 	canceled bool
 }
 
-// size is what the entry counts for in the queue, in bytes.
-func (e *entry) size() int64 { return int64(len(e.record) + aroundRecord) }
+// entries are used again, with their buffers.
+var entries = sync.Pool{New: func() any { return new(entry) }}
 
-// Append appends a record, one JSON object in UTF-8 of at most [MaxRecord] bytes, and keeps the slice. With [Sync] it returns when
+// maxPooledRecord is the size of the largest buffer that is kept for later records, in bytes.
+const maxPooledRecord = 16 << 10
+
+// newEntry returns an entry with a copy of a record.
+func newEntry(record []byte, parts []Placed) (*entry, error) {
+	if err := checkPlaces(record, parts); err != nil {
+		return nil, err
+	}
+	whole, weight := len(record), len(record)+aroundRecord
+	for _, p := range parts {
+		whole += len(p.Part.value)
+		weight += len(p.Part.value) + aroundPart
+	}
+	switch {
+	case whole > MaxRecord || weight > maxLine:
+		return nil, fmt.Errorf("a record of the decision log has %d bytes: %d is the limit", whole, MaxRecord)
+	case !isObject(record):
+		return nil, errors.New("a record of the decision log is not a JSON object")
+	}
+	e := entries.Get().(*entry)
+	e.at, e.weight = time.Now(), int64(weight)
+	if hasLineEnd(record) { // between its tokens: a string has none
+		compact := bytes.NewBuffer(e.record[:0])
+		err := json.Compact(compact, Whole(record, parts))
+		e.record = compact.Bytes()
+		return e, err
+	}
+	e.record, e.parts = append(e.record[:0], record...), append(e.parts[:0], parts...)
+	return e, nil
+}
+
+// free gives an entry back that nobody refers to any more.
+func (e *entry) free() {
+	if cap(e.record) > maxPooledRecord {
+		return
+	}
+	clear(e.parts)
+	*e = entry{record: e.record[:0], parts: e.parts[:0]}
+	entries.Put(e)
+}
+
+// size is what the entry counts for in the queue, in bytes: those of its lines, if the segment has none of its parts.
+func (e *entry) size() int64 { return e.weight }
+
+// Append appends a record, one JSON object in UTF-8 of at most [MaxRecord] bytes, in a copy. Parts that it
+// shares with other records can be given apart, in the order of their places. With [Sync] it returns when
 // the record is on disk, with [Buffered] when it is queued. See [FailurePolicy] for what it does if that is not possible.
 //
 // If the context ends first, the error wraps its cause; a record that was being written at that moment may still be appended.
-func (l *Log) Append(ctx context.Context, record []byte) error {
-	record, err := checkRecord(record)
+func (l *Log) Append(ctx context.Context, record []byte, parts ...Placed) error {
+	e, err := newEntry(record, parts)
 	if err != nil {
 		return err
 	}
-	e := &entry{at: time.Now(), record: record}
 	if l.cfg.Durability == Sync {
 		e.done = make(chan error, 1)
 	}
 	queued, err := l.enqueue(ctx, e)
-	if err != nil || !queued || l.cfg.Durability == Buffered {
+	if err != nil || !queued {
+		e.free()
 		return err
+	}
+	if l.cfg.Durability == Buffered {
+		return nil // the writer frees it
 	}
 	select {
 	case err := <-e.done:
+		e.free()
 		return err
 	case <-ctx.Done():
 		return l.giveUp(ctx, e)
 	}
-}
-
-// checkRecord returns the record on one line.
-func checkRecord(record []byte) ([]byte, error) {
-	switch {
-	case len(record) > MaxRecord:
-		return nil, fmt.Errorf("a record of the decision log has %d bytes: %d is the limit", len(record), MaxRecord)
-	case !isObject(record):
-		return nil, errors.New("a record of the decision log is not a JSON object")
-	case bytes.IndexByte(record, '\n') >= 0 || bytes.IndexByte(record, '\r') >= 0: // between its tokens: a string has none
-		var compact bytes.Buffer
-		err := json.Compact(&compact, record)
-		return compact.Bytes(), err
-	}
-	return record, nil
 }
 
 // enqueue queues an entry. It may have to wait for room. If it returns neither true nor an error, the record is lost and counted.

@@ -16,6 +16,9 @@ type chain struct {
 	hash    digest // of the last line
 	oldest  uint64 // segment, as last stated
 	ended   bool   // the segment is complete
+
+	parts     []*Part // that records of the segment refer to
+	partBytes int     // of them, by partSize
 }
 
 // extent is how far a segment is as it was written.
@@ -117,9 +120,16 @@ func (c *chain) follow(s segment, first bool, l *line) error {
 			return errors.New("the checkpoint belongs to another place")
 		}
 		c.oldest, c.ended = l.checkpoint.Oldest, l.checkpoint.End
+	case l.value != nil:
+		if err := c.take(l); err != nil {
+			return err
+		}
 	case l.head == nil:
 		if l.seq != c.seq+1 {
 			return fmt.Errorf("the record has number %d instead of %d", l.seq, c.seq+1)
+		}
+		if err := c.place(l); err != nil {
+			return err
 		}
 		c.seq = l.seq
 	}
@@ -132,7 +142,7 @@ func (c *chain) followHead(s segment, h *head) error {
 	switch {
 	case err != nil:
 		return err
-	case h.Format != format:
+	case h.Format < firstFormat || h.Format > format:
 		return fmt.Errorf("the segment has format %d, which this version does not know", h.Format)
 	case h.Segment != s.number:
 		return fmt.Errorf("the file holds segment %d", h.Segment)
@@ -153,7 +163,7 @@ func (c *chain) followHead(s segment, h *head) error {
 	case h.Oldest < c.oldest:
 		return errors.New("the head names an older segment than a checkpoint before")
 	}
-	c.segment, c.oldest = h.Segment, h.Oldest
+	c.segment, c.oldest, c.parts, c.partBytes = h.Segment, h.Oldest, nil, 0
 	return nil
 }
 

@@ -8,13 +8,18 @@
 // segment is compressed. A line is one of
 //
 //	{"head":{...},"key":"...","signature":"...","hash":"..."}
-//	{"seq":1,"time":"...","record":{...},"hash":"..."}
+//	{"part":0,"value":{...},"hash":"..."}
+//	{"seq":1,"time":"...","parts":[[52,0]],"record":{...},"hash":"..."}
 //	{"checkpoint":{...},"key":"...","signature":"...","hash":"..."}
 //
 // The hash is the SHA-256 of the hash of the line before and of the bytes of the line up to the comma before "hash". The first
 // line of a segment is its head: it repeats the hash of the last line of the segment before, so that the chain can be followed
 // from any segment on. Heads and checkpoints are signed with Ed25519, over the hash of the line before and the bytes up to the
 // comma before "key". A checkpoint follows at least every 1,000 records or 10 seconds, and ends each closed segment.
+//
+// What records share is written once in a segment, before the first of them, as a part. A record has null in its place; "parts"
+// lists the offset of each such null in the record, with the number of the part. Parts are numbered from 0 as they come; another
+// part 0 begins anew, and those before it are not referred to any more. [Read] and [Log.Follow] put the parts in their places.
 //
 // Before segments are deleted by size or age, a checkpoint says so ("oldest" is the first one that is kept): a segment that is
 // missing without such a checkpoint has been removed by somebody else.

@@ -15,7 +15,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-const format = 1
+// The formats of segments that are read. One of the first has no parts.
+const format, firstFormat = 2, 1
 
 // digest is the hash of a line.
 type digest [sha256.Size]byte
@@ -51,13 +52,17 @@ type checkpoint struct {
 	End     bool      `json:"end,omitempty"`  // of the segment
 }
 
-// line is a parsed line. Exactly one of head, checkpoint and record is set.
+// line is a parsed line. Exactly one of head, checkpoint, value and record is set.
 type line struct {
 	head       *head
 	checkpoint *checkpoint
 	seq        uint64 // of the record
 	time       time.Time
 	record     []byte
+	references []reference // of the record
+	parts      []Placed    // that they refer to, as the chain says
+	number     int         // of the part
+	value      []byte      // of the part
 
 	covered   []byte // the bytes that the hash covers
 	hash      []byte // as written, in hexadecimal
@@ -72,6 +77,9 @@ const (
 	checkpointStart = `{"checkpoint":`
 	recordMiddle    = `,"record":`
 	timeMiddle      = `,"time":"`
+	partsMiddle     = `,"parts":[`
+	partStart       = `{"part":`
+	valueMiddle     = `,"value":`
 	hashStart       = `,"hash":"`
 	hashLength      = len(hashStart) + 2*sha256.Size + len(`"}`)
 	keyStart        = `,"key":"`
@@ -86,13 +94,18 @@ const (
 // aroundRecord is about how many bytes a line has besides its record.
 const aroundRecord = len(recordStart) + 20 + len(timeMiddle) + len(time.RFC3339Nano) + 1 + len(recordMiddle) + hashLength + 1
 
-func appendRecord(to []byte, prev digest, seq uint64, e *entry) ([]byte, digest) {
+// aroundPart is about how many bytes it takes to write a part and to refer to it, besides its value.
+const aroundPart = len(partStart) + 10 + len(valueMiddle) + hashLength + 1 + len("[1234567,1234567],")
+
+func appendRecord(to []byte, prev digest, seq uint64, e *entry, known *partTable) ([]byte, digest) {
+	to, prev = known.append(to, prev, e.parts)
 	start := len(to)
 	to = append(to, recordStart...)
 	to = strconv.AppendUint(to, seq, 10)
 	to = append(to, timeMiddle...)
 	to = e.at.UTC().AppendFormat(to, time.RFC3339Nano)
 	to = append(to, '"')
+	to = known.appendReferences(to, e.parts)
 	to = append(to, recordMiddle...)
 	to = append(to, e.record...)
 	return appendHash(to, start, prev)
@@ -148,6 +161,8 @@ func parseLine(data []byte) (line, error) {
 	switch {
 	case bytes.HasPrefix(l.covered, []byte(recordStart)):
 		return l, l.parseRecord()
+	case bytes.HasPrefix(l.covered, []byte(partStart)):
+		return l, l.parsePart()
 	case bytes.HasPrefix(l.covered, []byte(headStart)):
 		l.head = &head{}
 		return l, l.parseSigned(headStart, l.head)
@@ -160,11 +175,16 @@ func parseLine(data []byte) (line, error) {
 
 func (l *line) parseRecord() error {
 	number, rest, _ := bytes.Cut(l.covered[len(recordStart):], []byte(timeMiddle))
-	at, record, found := bytes.Cut(rest, []byte(`"`+recordMiddle))
-	var errSeq, errTime error
+	at, rest, found := bytes.Cut(rest, []byte(`"`))
+	var errSeq, errTime, errParts error
+	if list, more, has := bytes.Cut(rest, []byte(recordMiddle)); has && bytes.HasPrefix(list, []byte(partsMiddle)) {
+		l.references, errParts = parseReferences(list[len(partsMiddle)-1:])
+		rest = rest[len(rest)-len(more)-len(recordMiddle):]
+	}
+	record, isRecord := bytes.CutPrefix(rest, []byte(recordMiddle))
 	l.seq, errSeq = strconv.ParseUint(string(number), 10, 64)
 	l.time, errTime = time.Parse(time.RFC3339Nano, string(at))
-	if errSeq != nil || errTime != nil || !found || !isObject(record) {
+	if errSeq != nil || errTime != nil || errParts != nil || !found || !isRecord || !isObject(record) {
 		return errors.New("the line is not a record")
 	}
 	l.record = record

@@ -55,6 +55,8 @@ func (l *Log) settle(entries []*entry, err error) {
 		l.release(e)
 		if e.done != nil {
 			e.done <- err
+		} else {
+			e.free()
 		}
 	}
 	l.makeRoom()

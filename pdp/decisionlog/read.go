@@ -1,12 +1,12 @@
 package decisionlog
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
 	"iter"
-	"slices"
 	"time"
 )
 
@@ -19,7 +19,7 @@ type Entry struct {
 }
 
 // Read returns the records in a folder, in order, compressed segments included, up to the last one that is complete. It disturbs
-// no writer and holds one record at a time; if one deletes segments meanwhile, there is a gap. It follows the hashes, but checks no signature: [Verify] does.
+// no writer and holds one record at a time, and the parts that others refer to, at most 8 MiB; if one deletes segments meanwhile, there is a gap. It follows the hashes, but checks no signature: [Verify] does.
 //
 // Where a segment is broken, it returns a [*Fault] and, if it is continued, the records from the next segment on. After any other
 // error it ends.
@@ -56,8 +56,17 @@ func (c *chain) readSegment(dir string, s segment, later []segment, yield func(E
 }
 
 func (c *chain) readContent(s segment, content io.Reader, next *head, later []segment, yield func(Entry, error) bool) bool {
-	at, err := c.scan(s, content, next, func(_ extent, _ digest, l *line) error {
-		if l.record != nil && !yield(Entry{Segment: s.number, Seq: l.seq, Time: l.time, Record: slices.Clone(l.record)}, nil) {
+	at, err := c.scan(s, content, next, func(at extent, _ digest, l *line) error {
+		if l.record == nil {
+			return nil
+		}
+		record := bytes.Clone(l.record)
+		if len(l.parts) > 0 {
+			if record = Whole(l.record, l.parts); len(record) > maxLine || !isObject(record) {
+				return &Fault{File: s.name(), Line: at.lines + 1, Seq: l.seq, Problem: "the record with its parts is not a JSON object, or is too long"}
+			}
+		}
+		if !yield(Entry{Segment: s.number, Seq: l.seq, Time: l.time, Record: record}, nil) {
 			return errEnough
 		}
 		return nil

@@ -17,6 +17,7 @@ type recovery struct {
 	number uint64    // of the segment to go on in
 	size   int64     // of that segment; 0 if it is new
 	opened time.Time // that segment
+	format int       // of that segment
 	leaves string
 	torn   int64 // bytes that were cut off
 	broken error
@@ -53,7 +54,14 @@ func recoverFolder(dir string) (recovery, error) {
 		switch {
 		case fault == nil || torn && at.lines > 0:
 			r.closed = all[:i+1]
-			if last && !s.packed && !r.ended {
+			switch {
+			case !last || s.packed || r.ended:
+			case r.format < format: // what is written now would not be known there
+				if err := os.Truncate(filepath.Join(dir, s.name()), at.offset); err != nil {
+					return r, err
+				}
+				r.closed[i].size, r.torn = at.offset, r.torn+s.size-at.offset
+			default:
 				r.closed, r.number, r.size, r.torn = all[:i], s.number, at.offset, r.torn+s.size-at.offset
 			}
 			if r.broken != nil {
@@ -106,7 +114,7 @@ func (r *recovery) scanFile(dir string, s segment) (extent, error) {
 	defer func() { _ = content.Close() }()
 	return r.scan(s, content, nil, func(_ extent, _ digest, l *line) error {
 		if l.head != nil {
-			r.opened = l.head.Time
+			r.opened, r.format = l.head.Time, l.head.Format
 		}
 		return nil
 	})

@@ -116,6 +116,9 @@ func (v *verifier) visit(prev digest, l *line) error {
 		r.Closed = false
 		return nil
 	}
+	if l.value != nil {
+		return nil
+	}
 	v.meet()
 	if err := v.checkSignature(prev, l); err != nil {
 		return err

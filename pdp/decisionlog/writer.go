@@ -28,6 +28,7 @@ type writer struct {
 	hasRecord bool
 	leaves    string
 
+	known       partTable // the parts that the segment has
 	buf         []byte
 	unconfirmed int // records after the last checkpoint
 	confirmed   time.Time
@@ -37,6 +38,7 @@ type writer struct {
 }
 
 func newWriter(l *Log, found recovery) *writer {
+	found.parts = nil // their numbers begin anew
 	return &writer{l: l, chain: found.chain, number: found.number, leaves: found.leaves, torn: found.torn, confirmed: time.Now()}
 }
 
@@ -194,6 +196,7 @@ func (w *writer) create() error {
 	}
 	w.file, w.named, w.begun, w.size, w.opened, w.hasRecord, w.leaves = f, named, false, int64(len(buf)), now, false, ""
 	w.segment, w.hash, w.oldest, w.ended = w.number, hash, h.Oldest, false
+	w.known.reset()
 	w.unconfirmed, w.confirmed = 0, now
 	w.l.grown(w, 0)
 	return nil
@@ -204,7 +207,7 @@ func (w *writer) put(batch []*entry, end bool) error {
 	next, buf := w.chain, w.buf[:0]
 	for _, e := range batch {
 		next.seq++
-		buf, next.hash = appendRecord(buf, next.hash, next.seq, e)
+		buf, next.hash = appendRecord(buf, next.hash, next.seq, e, &w.known)
 	}
 	confirm := end || len(batch) == 0 || w.unconfirmed+len(batch) >= w.l.cfg.checkpointEvery || time.Since(w.confirmed) >= checkpointInterval
 	lost := w.l.lost()
@@ -213,7 +216,7 @@ func (w *writer) put(batch []*entry, end bool) error {
 		c := checkpoint{Segment: w.segment, Seq: next.seq, Time: w.l.cfg.now().UTC(), Oldest: next.oldest, Lost: lost - w.lost, Torn: w.torn, End: end}
 		var err error
 		if buf, next.hash, err = appendSigned(buf, next.hash, checkpointStart, c, w.l.cfg.Signer()); err != nil {
-			return err
+			return w.undo(err, false)
 		}
 	}
 	if _, err := w.file.Write(buf); err != nil {
@@ -243,6 +246,7 @@ func (w *writer) put(batch []*entry, end bool) error {
 // undo removes what was written in part. If that fails, or if nobody knows what is on disk, because a sync failed or another file
 // has the name, the rest of the segment is left behind and another one begins.
 func (w *writer) undo(cause error, unknown bool) error {
+	w.known.reset()
 	if err := w.file.Truncate(w.size); err != nil || unknown {
 		w.leaves = leavesUnsynced
 		w.finish()

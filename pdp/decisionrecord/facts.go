@@ -1,6 +1,7 @@
 package decisionrecord
 
 import (
+	"bytes"
 	"sync"
 	"sync/atomic"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
@@ -17,7 +19,7 @@ type form struct {
 	scalar  bool                                 // of true, false or null
 	members map[string]*form                     // of an object: others are left out
 	each    *form                                // of an object by codes, such as the ids of locations
-	keep    bool                                 // what is written may be kept, because many questions have the same part
+	keep    bool                                 // many questions have the same, so that it is a part of their records
 }
 
 var (
@@ -45,54 +47,68 @@ var (
 )
 
 // maxKept limits the parts of facts that are kept as they are written, in bytes.
-const maxKept = 16 << 20
+const maxKept = 8 << 20
 
 // factWriter writes facts. It keeps the parts that many questions share as they are written. It is safe for concurrent use.
 type factWriter struct {
 	private *private
-	kept    sync.Map // of []byte, by *input.Object or *ast.Term, which never change
+	kept    sync.Map // of *decisionlog.Part, by *input.Object or *ast.Term, which never change
 	size    atomic.Int64
 }
 
-func (w *factWriter) write(out []byte, f *facts.Facts) []byte {
-	return w.object(out, f.Object(), allFacts)
+// write writes facts with null for the parts that are shared, which it appends to parts.
+func (w *factWriter) write(out []byte, parts *[]decisionlog.Placed, f *facts.Facts) []byte {
+	return w.object(out, parts, f.Object(), allFacts)
 }
 
-// writeKept writes a part that may be kept.
-func (w *factWriter) writeKept(out []byte, part any, write func([]byte) []byte) []byte {
-	if written, ok := w.kept.Load(part); ok {
-		return append(out, written.([]byte)...)
+// share writes null for what many questions share, and notes the part.
+func (w *factWriter) share(out []byte, parts *[]decisionlog.Placed, value any, write func([]byte) []byte) []byte {
+	part, ok := w.kept.Load(value)
+	if !ok {
+		start := len(out)
+		out = write(out)
+		written := out[start:]
+		if len(written) < minPart {
+			return out
+		}
+		made, err := decisionlog.NewPart(bytes.Clone(written))
+		if err != nil { // it is too long, and so is the record
+			return out
+		}
+		out = out[:start]
+		if w.size.Add(int64(len(written)+partOverhead)) > maxKept {
+			w.kept.Clear()
+			w.size.Store(0)
+		}
+		part, _ = w.kept.LoadOrStore(value, made)
 	}
-	start := len(out)
-	out = write(out)
-	written := append([]byte(nil), out[start:]...)
-	if w.size.Add(int64(len(written)+partOverhead)) > maxKept {
-		w.kept.Clear()
-		w.size.Store(0)
-	}
-	w.kept.Store(part, written)
-	return out
+	*parts = append(*parts, decisionlog.Placed{Part: part.(*decisionlog.Part), Offset: len(out)})
+	return append(out, "null"...)
 }
+
+// minPart is the length of the shortest part, in bytes. To refer to a shorter one takes as much as to write it: such as an unknown
+// location, which has nothing but its id.
+const minPart = 64
 
 // partOverhead is about what a kept part needs besides its bytes, the records that it is made of included.
 const partOverhead = 1 << 10
 
-func (w *factWriter) object(out []byte, o *input.Object, as *form) []byte {
+func (w *factWriter) object(out []byte, parts *[]decisionlog.Placed, o *input.Object, as *form) []byte {
 	write := func(out []byte) []byte {
 		out, first := append(out, '{'), true
 		o.Each(func(m *input.Member) {
-			out = w.member(out, &first, m.Key, m.Value, m.Object, as)
+			out = w.member(out, parts, &first, m.Key, m.Value, m.Object, as)
 		})
 		return append(out, '}')
 	}
 	if as.keep {
-		return w.writeKept(out, o, write)
+		return w.share(out, parts, o, write)
 	}
 	return write(out)
 }
 
 // member writes a member of an object if it may be kept.
-func (w *factWriter) member(out []byte, first *bool, key, value *ast.Term, object *input.Object, as *form) []byte {
+func (w *factWriter) member(out []byte, parts *[]decisionlog.Placed, first *bool, key, value *ast.Term, object *input.Object, as *form) []byte {
 	name, ok := key.Value.(ast.String)
 	if !ok {
 		return out
@@ -112,12 +128,12 @@ func (w *factWriter) member(out []byte, first *bool, key, value *ast.Term, objec
 	*first = false
 	out = append(authzen.AppendString(out, text), ':')
 	if value == nil {
-		return w.object(out, object, inner)
+		return w.object(out, parts, object, inner)
 	}
-	return w.term(out, value, inner)
+	return w.term(out, parts, value, inner)
 }
 
-func (w *factWriter) term(out []byte, term *ast.Term, as *form) []byte {
+func (w *factWriter) term(out []byte, parts *[]decisionlog.Placed, term *ast.Term, as *form) []byte {
 	switch value := term.Value.(type) {
 	case ast.String:
 		if as.text != nil {
@@ -133,11 +149,11 @@ func (w *factWriter) term(out []byte, term *ast.Term, as *form) []byte {
 		}
 		write := func(out []byte) []byte {
 			out, first := append(out, '{'), true
-			value.Foreach(func(key, member *ast.Term) { out = w.member(out, &first, key, member, nil, as) })
+			value.Foreach(func(key, member *ast.Term) { out = w.member(out, parts, &first, key, member, nil, as) })
 			return append(out, '}')
 		}
 		if as.keep {
-			return w.writeKept(out, term, write)
+			return w.share(out, parts, term, write)
 		}
 		return write(out)
 	}

@@ -10,13 +10,14 @@ import (
 	"sync/atomic"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
 )
 
 // Sink keeps records. Implementations must be safe for concurrent use.
 type Sink interface {
 	// Append keeps one record. It returns when the record is kept as safely as promised; after an error it may not be. It
-	// may keep the slice.
-	Append(ctx context.Context, record []byte) error
+	// keeps neither slice.
+	Append(ctx context.Context, record []byte, parts ...decisionlog.Placed) error
 }
 
 // Config configures a [Recorder]. Sink is required.
@@ -36,7 +37,7 @@ type Config struct {
 type Recorder struct {
 	cfg     Config
 	current atomic.Pointer[keyed]
-	buffers sync.Pool // of *[]byte
+	writers sync.Pool
 }
 
 // keyed is what depends on the key of pseudonyms.
@@ -54,7 +55,7 @@ func New(cfg Config) *Recorder {
 		_, _ = rand.Read(cfg.Key) // never fails
 	}
 	r := &Recorder{cfg: cfg}
-	r.buffers.New = func() any { return new([]byte) }
+	r.writers.New = func() any { return new(writer) }
 	r.SetKey(cfg.Key)
 	return r
 }
@@ -81,11 +82,7 @@ func (r *Recorder) Record(ctx context.Context, records []pdp.Record) error {
 	failures := make([]error, len(records))
 	var group sync.WaitGroup
 	for i := range records {
-		encoded, err := r.encode(ctx, &records[i], batchItem{batch, i, len(records)})
-		if failures[i] = err; err != nil {
-			continue
-		}
-		group.Go(func() { failures[i] = r.cfg.Sink.Append(ctx, encoded) })
+		group.Go(func() { failures[i] = r.append(ctx, &records[i], batchItem{batch, i, len(records)}) })
 	}
 	group.Wait()
 	for _, err := range failures { // one is enough for the log
@@ -96,35 +93,37 @@ func (r *Recorder) Record(ctx context.Context, records []pdp.Record) error {
 	return nil
 }
 
+// append has the sink keep a record.
 func (r *Recorder) append(ctx context.Context, record *pdp.Record, item batchItem) error {
-	encoded, err := r.encode(ctx, record, item)
-	if err != nil {
-		return err
-	}
-	return r.cfg.Sink.Append(ctx, encoded)
-}
-
-// encode returns a record as JSON, without what the policy hides.
-func (r *Recorder) encode(ctx context.Context, record *pdp.Record, item batchItem) ([]byte, error) {
-	buffer := r.buffers.Get().(*[]byte)
-	defer r.buffers.Put(buffer)
-	w := writer{keyed: r.current.Load(), record: record, out: (*buffer)[:0]}
+	w := r.writers.Get().(*writer)
+	defer r.release(w)
+	w.keyed, w.record = r.current.Load(), record
 	w.all(item)
-	*buffer = w.out
-	if cap(*buffer) > maxPooledBuffer {
-		*buffer = nil
-	}
 	if w.tooLong {
-		return nil, errors.New("the record is too long")
+		return errors.New("the record is too long")
 	}
 	if p := record.Policy; p != nil && p.Masks() {
-		return mask(ctx, p, w.out)
+		masked, err := mask(ctx, p, decisionlog.Whole(w.out, w.parts))
+		if err != nil {
+			return err
+		}
+		return r.cfg.Sink.Append(ctx, masked)
 	}
-	return bytes.Clone(w.out), nil
+	return r.cfg.Sink.Append(ctx, w.out, w.parts...)
 }
 
 // maxPooledBuffer is the size of the largest buffer that is kept for later records, in bytes.
 const maxPooledBuffer = 64 << 10
+
+// release keeps the buffers of a writer for later records.
+func (r *Recorder) release(w *writer) {
+	if cap(w.out) > maxPooledBuffer {
+		return
+	}
+	clear(w.parts)
+	*w = writer{out: w.out[:0], parts: w.parts[:0]}
+	r.writers.Put(w)
+}
 
 // newID returns an id that no other record has.
 func newID() string {

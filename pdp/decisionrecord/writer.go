@@ -7,6 +7,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
 )
 
 // writer writes one record.
@@ -14,7 +15,8 @@ type writer struct {
 	*keyed
 	record  *pdp.Record
 	out     []byte
-	comma   bool // the next member needs a comma
+	parts   []decisionlog.Placed // in the place of nulls of out
+	comma   bool                 // the next member needs a comma
 	tooLong bool
 }
 
@@ -71,7 +73,7 @@ func (w *writer) all(item batchItem) {
 		w.bool("facts_left_out", true)
 	default:
 		w.key("facts")
-		w.out = w.facts.write(w.out, r.Facts)
+		w.out = w.facts.write(w.out, &w.parts, r.Facts)
 	}
 	w.answer()
 	w.end()

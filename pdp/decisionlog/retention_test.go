@@ -160,3 +160,22 @@ func TestReadersBesideAWriter(t *testing.T) {
 	}
 	closeLog(t, l)
 }
+
+// A folder that was moved away while a segment was to be compressed still has it once it is back.
+func TestSegmentsOfAFolderThatIsMovedBackCount(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	l := open(t, Config{Dir: dir, MaxSegment: 500})
+	add(t, l, numbered(1, 9)...)
+	tidied(t, l)
+	before := l.Status()
+	away := dir + ".1"
+	require.NoError(t, os.Rename(dir, away))
+	l.mu.Lock()
+	l.segments[0].packed = false // as if it had been closed just now
+	l.mu.Unlock()
+	require.NoError(t, os.Rename(filepath.Join(away, segmentName(1, true)), filepath.Join(away, segmentName(1, false))))
+	require.Error(t, l.compress())
+	require.NoError(t, os.Rename(away, dir))
+	require.NoError(t, l.compress())
+	require.Equal(t, before.Segments, l.Status().Segments)
+}

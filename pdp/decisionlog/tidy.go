@@ -100,7 +100,7 @@ func (l *Log) compress() error {
 	var faults []error
 	for _, s := range waiting {
 		packed, err := pack(l.cfg.Dir, s, l.closing)
-		removed := errors.Is(err, fs.ErrNotExist)
+		removed := errors.Is(err, fs.ErrNotExist) && l.lacks(s)
 		if err != nil && !removed {
 			faults = append(faults, err)
 			continue
@@ -117,6 +117,15 @@ func (l *Log) compress() error {
 		l.mu.Unlock()
 	}
 	return errors.Join(faults...)
+}
+
+// lacks reports whether the folder is there and a closed segment is not: a folder that was moved away may come back with it.
+func (l *Log) lacks(s segment) bool {
+	if _, err := os.Stat(l.cfg.Dir); err != nil {
+		return false
+	}
+	_, err := os.Lstat(filepath.Join(l.cfg.Dir, s.name()))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 var errStopped = errors.New("stopped")

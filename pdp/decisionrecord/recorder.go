@@ -3,9 +3,11 @@ package decisionrecord
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
+	crand "crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
@@ -52,7 +54,7 @@ var _ pdp.Recorder = (*Recorder)(nil)
 func New(cfg Config) *Recorder {
 	if cfg.Key == nil {
 		cfg.Key = make([]byte, 32)
-		_, _ = rand.Read(cfg.Key) // never fails
+		_, _ = crand.Read(cfg.Key) // never fails
 	}
 	r := &Recorder{cfg: cfg}
 	r.writers.New = func() any { return new(writer) }
@@ -128,6 +130,7 @@ func (r *Recorder) release(w *writer) {
 // newID returns an id that no other record has.
 func newID() string {
 	var random [16]byte
-	_, _ = rand.Read(random[:]) // never fails
+	binary.NativeEndian.PutUint64(random[:], rand.Uint64()) // it is no secret
+	binary.NativeEndian.PutUint64(random[8:], rand.Uint64())
 	return hex.EncodeToString(random[:])
 }

@@ -3,6 +3,7 @@ package pdp
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -106,4 +107,22 @@ func (p *Policy) Exemptions(action string) (currentLocation, organization bool) 
 // Queries returns the policy's queries by name.
 func (p *Policy) Queries() map[string]*bundles.Query {
 	return map[string]*bundles.Query{"decision": p.decision, "allow": p.allow, "possible": p.possible, "scope": p.scope, "sees": p.disclosed}
+}
+
+// InScope reports whether a list would ask a question about a user.
+func (e *Engine) InScope(ctx context.Context, r Request, user string) (bool, error) {
+	ev, err := e.begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	u, err := ev.facts.View.User(ctx, user)
+	if err != nil {
+		return false, err
+	}
+	s, err := ev.scopeOf(ctx, r)
+	if err != nil || s == nil {
+		return false, err
+	}
+	covered := slices.ContainsFunc(u.Assignments(), func(a facts.Assignment) bool { return a.At.CoveredBy(s.location) })
+	return covered && u.ID() != s.except && s.Admits(u), nil
 }

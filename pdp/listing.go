@@ -120,9 +120,9 @@ func halfTimeOf(ctx context.Context) time.Time {
 	return time.Now().Add(time.Until(deadline) / 2)
 }
 
-// users returns the users of a location in the order of the list.
-func (l *listing) users(ctx context.Context, view facts.View, beneath string, candidateOf func(*facts.User) candidate) candidates {
-	q := facts.UserQuery{Beneath: beneath, Sort: l.Sort, Descending: l.Descending, Text: l.Query, After: l.After, Limit: maxCandidatesPerQuery}
+// users returns the users of a location, as far as the list can have them as hits, in the order of the list.
+func (l *listing) users(ctx context.Context, view facts.View, beneath string, only facts.Only, candidateOf func(*facts.User) candidate) candidates {
+	q := facts.UserQuery{Beneath: beneath, Sort: l.Sort, Descending: l.Descending, Text: l.Query, Only: only, After: l.After, Limit: maxCandidatesPerQuery}
 	if l.Number <= 1 { // most pages are short, and most candidates are hits
 		q.Limit = min(max(2*l.Limit, paging.DefaultLimit), maxCandidatesPerQuery)
 	}
@@ -160,7 +160,10 @@ func (l *listing) users(ctx context.Context, view facts.View, beneath string, ca
 			if len(found.Users) == 0 && !yield(candidate{cursor: found.Next, matches: never}, nil) {
 				return // so that a list of rare hits can end here
 			}
-			q.After, q.Limit = found.Next, maxCandidatesPerQuery
+			q.After = found.Next
+			if len(found.Users) == q.Limit { // so many who are no hits
+				q.Limit = maxCandidatesPerQuery
+			}
 		}
 	}
 }

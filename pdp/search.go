@@ -2,7 +2,6 @@ package pdp
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"maps"
 	"slices"
@@ -216,26 +215,24 @@ func (ev *evaluation) usersAsResources(ctx context.Context, r SearchRequest, lis
 			return none, err
 		}
 	}
-	if within, err = ev.narrowToScope(ctx, question, within); err != nil || within == nil {
+	scope, err := ev.scopeOf(ctx, question)
+	if err != nil || scope == nil {
 		return none, err
 	}
-	return list.users(ctx, ev.facts.View, within.ID(), func(u *facts.User) candidate {
+	if within, err = ev.narrowTo(ctx, scope.location, within); err != nil || within == nil {
+		return none, err
+	}
+	return list.users(ctx, ev.facts.View, within.ID(), scope.Only, func(u *facts.User) candidate {
+		if u.ID() == scope.except {
+			return candidate{matches: never}
+		}
 		return ev.resource(question, Hit{Type: "user", ID: u.ID(), Properties: list.UserFields(u, current.Organization())})
 	}), nil
 }
 
-// narrowToScope narrows a location to where the policy can have hits. It returns nil if there can be none.
-func (ev *evaluation) narrowToScope(ctx context.Context, question Request, within *facts.Location) (*facts.Location, error) {
-	question.Resource.ID = question.Subject.ID // any user will do: a scope does not depend on the resource
-	term, err := ev.askOne(ctx, question, ev.scope)
-	if err != nil || term == nil {
-		return nil, err
-	}
-	id, isString := term.Value.(ast.String)
-	if !isString {
-		return nil, &Error{Kind: Internal, Message: "The policy's scope could not be read.", Err: errors.New("it is not a string")}
-	}
-	scope, err := ev.facts.View.Location(ctx, string(id))
+// narrowTo narrows a location to where the policy can have hits. It returns nil if there can be none.
+func (ev *evaluation) narrowTo(ctx context.Context, id string, within *facts.Location) (*facts.Location, error) {
+	scope, err := ev.facts.View.Location(ctx, id)
 	switch {
 	case err != nil || scope == nil || scope.Organization() != within.Organization():
 		return nil, err

@@ -17,7 +17,7 @@ func (ev *evaluation) subjects(ctx context.Context, r SearchRequest, list *listi
 	if err != nil || subjectDecider == nil {
 		return none, err
 	}
-	return list.users(ctx, ev.facts.View, subjectDecider.root, func(u *facts.User) candidate {
+	return list.users(ctx, ev.facts.View, subjectDecider.root, subjectDecider.only(), func(u *facts.User) candidate {
 		hit := Hit{Type: "user", ID: u.ID(), Properties: list.UserFields(u, subjectDecider.root)}
 		ask := func(ctx context.Context) (Request, bool, error) { return subjectDecider.may(ctx, u) }
 		if !subjectDecider.fixedLocation || !subjectDecider.canBeAllowed(u) {
@@ -122,8 +122,20 @@ func (q *subjectDecider) may(ctx context.Context, u *facts.User) (question Reque
 	return question, false, nil
 }
 
+// only describes the users who can be allowed, so that nobody else is fetched.
+func (q *subjectDecider) only() facts.Only {
+	if q.roles == nil {
+		return facts.Only{}
+	}
+	held := &facts.Assigned{Roles: q.roles, Active: true}
+	for at := q.current; at != nil; at = at.Parent() {
+		held.Locations = append(held.Locations, at.ID())
+	}
+	return facts.Only{Assigned: held}
+}
+
 // canBeAllowed avoids evaluations for the many users who cannot stand at the location or have no role that could give
-// power.
+// power. A source may return them.
 func (q *subjectDecider) canBeAllowed(u *facts.User) bool {
 	for _, a := range u.Assignments() {
 		if a.Active && (q.current == nil || q.current.CoveredBy(a.Location)) &&

@@ -1,7 +1,9 @@
 package facts
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 )
 
@@ -68,8 +70,37 @@ type UserQuery struct {
 	Sort       SortKey // "" means SortName
 	Descending bool
 	Text       string // part of "given family" or of the username, in any case; "" matches all
+	Only       Only   // a source may return others too
 	After      Cursor // the zero Cursor starts at the beginning
 	Limit      int    // at most this many; below 1 means 1,000
+}
+
+// Only says more of the users that are asked for, so that a source need not return those who cannot be hits. The caller
+// decides about each user all the same. A source goes by what its records say, and returns a user whose status is no status.
+type Only struct {
+	Status   string    // of the account, [StatusActive] or [StatusDeactivated]; "" is either
+	Assigned *Assigned // nil: whatever the assignments are
+}
+
+// Assigned describes one assignment that each user has.
+type Assigned struct {
+	Locations []string // at one of these, itself and not beneath; nil: anywhere
+	Roles     []string // with one of these roles; nil: any
+	Active    bool     // whose status is active
+}
+
+// Admits reports whether a user is one of those asked for.
+func (o *Only) Admits(u *User) bool {
+	if o.Status != "" && cmp.Or(u.rec.Status, StatusActive) != o.Status {
+		return false
+	}
+	return o.Assigned == nil || slices.ContainsFunc(u.rec.Assignments, o.Assigned.matches)
+}
+
+func (a *Assigned) matches(held AssignmentRecord) bool {
+	return (a.Locations == nil || slices.Contains(a.Locations, held.Location)) &&
+		(a.Roles == nil || slices.Contains(a.Roles, held.Role)) &&
+		(!a.Active || cmp.Or(held.Status, StatusActive) == StatusActive)
 }
 
 // Cursor is a position in a list of users: right after a user with this id and these values, whether or not there is one

@@ -68,11 +68,6 @@ possible if {
 	_supported
 }
 
-# METADATA
-# title: Where the users can be on whom the action may be allowed, for lists (section 8)
-# description: A location; users elsewhere are not asked about. It may be wider than needed, never narrower.
-scope := _scope_of(input.facts.model, input.facts.current)
-
 # What comes with an allow.
 default _outcome := {}
 

@@ -142,30 +142,3 @@ test_possible_needs_the_obligations_to_be_supported if {
 	possible := data.authz.possible with input as asked(world, q)
 	possible == false
 }
-
-# Section 8: where the users can be on whom something may be allowed; elsewhere nobody is asked about.
-test_scope_of_a_standing[note] if {
-	some note, c in {
-		"a region": {"who": "regina", "from": "metro", "scope": "metro"},
-		"a region from a division": {"who": "regina", "from": "north", "scope": "metro"},
-		"a division": {"who": "dina", "from": "north", "scope": "metro"},
-		"beneath it": {"who": "dina", "from": "abc", "scope": "metro"},
-		"a facility": {"who": "edna", "from": "abc", "scope": "metro"},
-		"an entity": {"who": "hanna", "from": "mercy", "scope": "sisters"},
-		"a group": {"who": "ursula", "from": "smile-a", "scope": "smile"},
-	}
-	scope := data.authz.scope with input as asked(world, {
-		"who": c.who, "does": "user.view", "user": "nobody", "from": c.from,
-	})
-	scope == c.scope
-}
-
-test_no_scope_without_power[note] if {
-	some note, stand in {
-		"a region": {"who": "norm", "from": "abc"},
-		"a health system": {"who": "hugo", "from": "mercy"},
-		"a group": {"who": "pia", "from": "smile"},
-	}
-	q := object.union(stand, {"does": "user.view", "user": "nobody"})
-	not data.authz.scope with input as asked(world, q)
-}

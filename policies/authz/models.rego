@@ -67,9 +67,15 @@ _outcome_of("regional", at, place) := regional.outcome(at, place)
 _outcome_of("health_system", _, place) := health_system.outcome(place)
 _outcome_of("practice_group", _, _) := practice_group.outcome
 
-_scope_of("regional", at) := regional.scope(at)
-_scope_of("health_system", at) := health_system.scope(at)
-_scope_of("practice_group", at) := practice_group.scope(at)
+# The rules of stage 3 that judge an action.
+_judging("regional", rules, _, _) := rules
+_judging("health_system", rules, at, place) := rules[health_system.row(rules, at, place)]
+_judging("practice_group", rules, _, _) := rules[practice_group.row(rules)]
+
+# Where the users are who can be acted on, and what their assignments are.
+_assigned_of("regional", rules, at, place) := regional.scope(rules, at, place)
+_assigned_of("health_system", rules, at, place) := health_system.scope(rules, at, place)
+_assigned_of("practice_group", rules, at, place) := practice_group.scope(rules, at, place)
 
 # An action search may ask of a model whether some property would do.
 _suitable(model, _, _) if model != "health_system"

@@ -224,7 +224,7 @@ func (d *Directory) Users(ctx context.Context, q facts.UserQuery) (facts.Users, 
 			return facts.Users{}, &pdp.Error{Kind: pdp.Timeout, Message: "It took too long to decide this.", Err: ctx.Err()}
 		}
 		user := r.users[ranks[i]]
-		if matches != nil && !matches(user) {
+		if !q.Only.Admits(d.users[user]) || matches != nil && !matches(user) {
 			continue
 		}
 		if len(page.Users) == size {

@@ -184,7 +184,3 @@ outside_plan(_, _) if {
 # scope: document
 invitable if count(input.facts.user.assignments) > 0
 invitable if input.facts.user.assigned == false
-
-# METADATA
-# title: Where the users can be over whom a location gives power (section 8)
-scope(at) := at.organization if _administers(at)

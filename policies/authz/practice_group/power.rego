@@ -105,7 +105,3 @@ _names_no_area_users(organization) if {
 	input.action.name == "access.change"
 	_areas_stay(organization)
 }
-
-# METADATA
-# title: Where the users can be over whom a location gives power (section 8)
-scope(at) := at.organization if has_area(at.organization, "users")

@@ -96,8 +96,3 @@ _placed_cells(at, place) := {cell |
 _tasks(_, _) := {"assignment.edit", "assignment.edit_elsewhere"} if input.action.name == "assignment.edit"
 _tasks(_, _) := {"assignment.remove", "assignment.remove_elsewhere"} if input.action.name == "assignment.remove"
 _tasks(at, place) := {task(at, place)} if not input.action.name in {"assignment.edit", "assignment.remove"}
-
-# METADATA
-# title: Where the users can be over whom a location gives power (section 8)
-# description: Whatever the cells say, a column is power over nobody outside the region, and no column is none.
-scope(at) := at.organization if count(columns(at)) > 0

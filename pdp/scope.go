@@ -1,0 +1,81 @@
+package pdp
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+)
+
+// scope says which users a list can have as hits. Nobody else is decided.
+type scope struct {
+	location string // they have an assignment there or beneath
+	except   string // the id of a user who is no hit; "" for none
+	facts.Only
+}
+
+// scopeOf asks the policy for the scope of a list of users. It returns nil if there can be no hits.
+func (ev *evaluation) scopeOf(ctx context.Context, question Request) (*scope, error) {
+	question.Resource.ID = question.Subject.ID // any user will do: a scope does not depend on the resource
+	term, err := ev.askOne(ctx, question, ev.scope)
+	if err != nil || term == nil {
+		return nil, err
+	}
+	value, err := ast.JSON(term.Value)
+	if err != nil {
+		return nil, badScope(err)
+	}
+	s, err := readScope(value)
+	if err != nil {
+		return nil, badScope(err)
+	}
+	return s, nil
+}
+
+func badScope(err error) error {
+	return &Error{Kind: Internal, Message: "The policy's scope could not be read.", Err: err}
+}
+
+// readScope reads a scope. A member with an unknown name is ignored, which makes the scope wider; a value that cannot be read is an
+// error, because it could be read as one that makes it narrower.
+func readScope(value any) (*scope, error) {
+	if id, ok := value.(string); ok { // of bundles of earlier releases
+		return &scope{location: id}, nil
+	}
+	members, ok := value.(map[string]any)
+	if !ok {
+		return nil, errors.New("it is neither an object nor the id of a location")
+	}
+	s := &scope{}
+	text := func(name string, into *string) (err error) {
+		if *into, ok = members[name].(string); !ok && members[name] != nil {
+			err = errors.New(name + " is not a string")
+		}
+		return err
+	}
+	if err := errors.Join(text("location", &s.location), text("status", &s.Status), text("except", &s.except)); err != nil {
+		return nil, err
+	}
+	if !slices.Contains([]string{"", facts.StatusActive, facts.StatusDeactivated}, s.Status) {
+		return nil, errors.New("status is not one of an account")
+	}
+	if members["assigned"] == nil {
+		return s, nil
+	}
+	assigned, _ := members["assigned"].(map[string]any)
+	at, ok := assigned["location"].(string)
+	if !ok {
+		return nil, errors.New("assigned has no location")
+	}
+	s.Assigned = &facts.Assigned{Locations: []string{at}}
+	if roles, given := assigned["roles"]; given {
+		if !areStrings(roles) {
+			return nil, errors.New("assigned.roles is not a list of strings")
+		}
+		s.Assigned.Roles = facts.Strings(assigned, "roles")
+	}
+	return s, nil
+}

@@ -1,0 +1,143 @@
+package authz_test
+
+# Section 8: nobody whom the scope leaves out is asked about.
+test_scope_of_a_standing[note] if {
+	some note, c in {
+		"a region": {"q": {"who": "regina", "does": "user.view"}, "scope": {"location": "metro"}},
+		"a region from a division": {
+			"q": {"who": "regina", "does": "user.view", "from": "north"},
+			"scope": {"location": "north"},
+		},
+		"a region's other locations from a division": {
+			"q": {"who": "regina", "does": "user.view_locations", "from": "north"},
+			"scope": {"location": "metro"},
+		},
+		"a division": {"q": {"who": "dina", "does": "user.view", "from": "north"}, "scope": {"location": "north"}},
+		"beneath it": {"q": {"who": "dina", "does": "user.view", "from": "abc"}, "scope": {"location": "abc"}},
+		"a facility": {"q": {"who": "edna", "does": "user.view", "from": "abc"}, "scope": {"location": "abc"}},
+		"several columns": {
+			"q": {"who": "una", "does": "assignment.add", "from": "metro", "with": {"role": "regional_admin"}},
+			"scope": {"location": "metro", "status": "active", "except": "una"},
+		},
+		"an entity": {"q": {"who": "hanna", "does": "user.view", "from": "mercy"}, "scope": {
+			"location": "sisters", "assigned": {"location": "mercy"},
+		}},
+		"a system": {"q": {"who": "sam", "does": "user.view", "from": "sisters"}, "scope": {"location": "sisters"}},
+		"a group": {"q": {"who": "ursula", "does": "user.view", "from": "smile-a"}, "scope": {"location": "smile"}},
+	}
+	scope := data.authz.scope with input as asked_of_nobody(c.q)
+	scope == c.scope
+}
+
+# ALL-9 and ALL-10: whether the account is in use, and that it is another's.
+test_scope_of_an_account[note] if {
+	some note, c in {
+		"in use": {"q": {"who": "regina", "does": "user.edit"}, "scope": {"location": "metro", "status": "active"}},
+		"another's": {"q": {"who": "regina", "does": "user.deactivate"}, "scope": {
+			"location": "metro", "status": "active", "except": "regina",
+		}},
+		"not in use": {"q": {"who": "regina", "does": "user.reactivate"}, "scope": {
+			"location": "metro", "status": "deactivated", "except": "regina",
+		}},
+		"deactivated in the group, or as a whole": {
+			"q": {"who": "olga", "does": "user.reactivate", "from": "smile"},
+			"scope": {"location": "smile", "except": "olga"},
+		},
+		"invited": {"q": {"who": "hanna", "does": "user.invite", "from": "mercy"}, "scope": {
+			"location": "sisters", "status": "active", "except": "hanna",
+		}},
+		"invited as new": {
+			"q": {"who": "hanna", "does": "user.invite", "from": "mercy", "with": {"new": true, "username": "new@example.org"}},
+			"scope": {"location": "sisters"},
+		},
+	}
+	scope := data.authz.scope with input as asked_of_nobody(c.q)
+	scope == c.scope
+}
+
+# ALL-8, REG-I4, SYS-1, SYS-4, SYS-7, SYS-8, PRA-2 and PRA-12: what an assignment is that has to be there.
+test_scope_of_an_assignment[note] if {
+	some note, c in {
+		"removed": {"q": {"who": "regina", "does": "assignment.remove"}, "assigned": {"location": "metro"}},
+		"removed elsewhere": {
+			"q": {"who": "regina", "does": "assignment.remove", "at": "abc"},
+			"assigned": {"location": "abc"},
+		},
+		"edited": {"q": {"who": "dina", "does": "assignment.edit", "from": "north"}, "assigned": {"location": "north"}},
+		"the new default": {
+			"q": {"who": "dina", "does": "default_location.change", "from": "north"},
+			"assigned": {"location": "north"},
+		},
+		"at an entity": {
+			"q": {"who": "hanna", "does": "assignment.remove", "from": "mercy"},
+			"assigned": {"location": "mercy"},
+		},
+		"raised": {
+			"q": {"who": "hanna", "does": "admin.grant", "from": "mercy", "with": {"role": "entity_admin"}},
+			"assigned": {"location": "mercy"},
+		},
+		"revoked": {
+			"q": {"who": "hanna", "does": "admin.revoke", "from": "mercy", "with": {"role": "entity_admin"}},
+			"assigned": {"location": "mercy", "roles": ["entity_admin"]},
+		},
+		"revoked in several": {
+			"q": {"who": "sam", "does": "admin.revoke", "from": "sisters", "with": {
+				"role": "entity_admin", "locations": ["mercy", "grace"],
+			}},
+			"assigned": {"location": "mercy", "roles": ["entity_admin"]},
+		},
+		"granted in several": {
+			"q": {"who": "sam", "does": "admin.grant", "from": "sisters", "with": {
+				"role": "entity_admin", "locations": ["mercy"],
+			}},
+			"assigned": "any",
+		},
+		"revoked nowhere": {
+			"q": {"who": "sam", "does": "admin.revoke", "from": "sisters", "with": {
+				"role": "entity_admin", "locations": [],
+			}},
+			"assigned": "any",
+		},
+		"no owner's": {"q": {"who": "ursula", "does": "user.edit", "from": "smile"}, "assigned": {
+			"location": "smile", "roles": ["administrator", "practitioner"],
+		}},
+		"anybody's": {"q": {"who": "olga", "does": "user.edit", "from": "smile"}, "assigned": "any"},
+		"of a practice": {
+			"q": {"who": "olga", "does": "assignment.remove", "from": "smile-a"},
+			"assigned": {"location": "smile-a"},
+		},
+		"of the same role": {
+			"q": {"who": "olga", "does": "assignment.add", "from": "smile-a", "with": {"role": "practitioner"}},
+			"assigned": {"location": "smile", "roles": ["practitioner"]},
+		},
+	}
+	scope := data.authz.scope with input as asked_of_nobody(c.q)
+	object.get(scope, "assigned", "any") == c.assigned
+}
+
+# Who can act on nobody has no scope.
+test_no_scope_without_power[note] if {
+	some note, q in {
+		"a region": {"who": "norm", "from": "abc", "does": "user.view"},
+		"a health system": {"who": "hugo", "from": "mercy", "does": "user.view"},
+		"a group": {"who": "pia", "from": "smile", "does": "user.view"},
+		"a column of no": {"who": "dina", "from": "north", "does": "assignment.remove"},
+		"another place": {"who": "dina", "from": "north", "does": "assignment.edit", "at": "abc"},
+		"another organization": {"who": "regina", "does": "user.view", "at": "coast"},
+		"a location where one does not stand": {"who": "dina", "from": "metro", "does": "user.view"},
+		"a deactivated subject": {"who": "off", "from": "abc", "does": "user.view"},
+		"the system's features, at an entity": {"who": "sam", "from": "mercy", "does": "user.view_locations"},
+		"an entity's, at the system": {"who": "sam", "from": "sisters", "does": "user.edit"},
+		"system-wide, at an entity": {
+			"who": "sam", "from": "mercy", "does": "admin.revoke", "with": {"role": "system_admin"},
+		},
+		"a plan": {"who": "olaf", "from": "plain", "does": "user.view"},
+		"a property that is missing": {"who": "regina", "does": "assignment.add"},
+		"what nobody may": {"who": "olga", "from": "smile", "does": "user.delete"},
+		"an action on locations": {"who": "regina", "does": "user.list"},
+		"no action": {"who": "regina", "does": "user.praise"},
+	}
+	not data.authz.scope with input as asked_of_nobody(q)
+}
+
+asked_of_nobody(q) := asked(world, object.union({"user": "nobody"}, q))

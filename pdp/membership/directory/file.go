@@ -54,6 +54,8 @@ type File struct {
 	mu     sync.Mutex // guards status
 	status Status
 
+	preparing sync.WaitGroup // lists of the directory in force
+
 	close  sync.Once
 	closed chan struct{} // closed by Close
 	done   chan struct{} // closed when the watcher has stopped
@@ -116,6 +118,9 @@ func (f *File) Status() Status {
 func (f *File) Close() error {
 	f.close.Do(func() { close(f.closed) })
 	<-f.done
+	f.loadMu.Lock() // so that nothing else is prepared
+	defer f.loadMu.Unlock()
+	f.preparing.Wait()
 	return nil
 }
 
@@ -206,6 +211,8 @@ func (f *File) setDirectory(d, previous *Directory, start time.Time) {
 	}
 	f.mu.Unlock()
 	f.current.Store(d)
+	// It is in force by now: a revocation does not wait for lists.
+	f.preparing.Go(func() { d.prepareLists(previous, func() bool { return f.current.Load() == d }) })
 	f.cfg.Logger.Info("directory loaded", "path", f.cfg.Path, "revision", d.Revision(),
 		"locations", len(d.All), "users", len(d.users), "took_ms", time.Since(start).Milliseconds())
 	if previous != nil && f.cfg.OnReload != nil {

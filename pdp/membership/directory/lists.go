@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -15,9 +16,6 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// orderCount is the number of orders: two for each sort key, ascending and descending.
-const orderCount = 2 * len(membership.SortKeys)
-
 // ranking is an order of users. It gives each user a rank, so that the list of a location is a sorted list of ranks, in
 // which a user can be found by binary search.
 //
@@ -25,6 +23,7 @@ const orderCount = 2 * len(membership.SortKeys)
 // organization has its own.
 type ranking struct {
 	once       sync.Once
+	built      atomic.Bool
 	all        bool    // includes all users of the directory
 	members    []int32 // if not all: the users, ascending
 	users      []int32 // by rank
@@ -80,6 +79,7 @@ func (r *ranking) build(users []int32, sortedBy func(user int32) sortValues, des
 		r.users[rank] = e.user
 		r.ranks[e.at] = int32(rank)
 	}
+	r.built.Store(true)
 }
 
 // absentLast compares two sort values. An absent value is empty and comes last in both directions.
@@ -120,6 +120,7 @@ type listKey struct {
 // list contains the ranks of the users of a location, ascending.
 type list struct {
 	once  sync.Once
+	built atomic.Bool
 	ranks []int32
 }
 
@@ -171,6 +172,7 @@ func (d *Directory) listRanks(key listKey, r *ranking) []int32 {
 	kept, _ := d.lists.LoadOrStore(key, &list{})
 	l := kept.(*list)
 	l.once.Do(func() {
+		defer l.built.Store(true)
 		if key.location == "" {
 			l.ranks = slices.Sorted(slices.Values(r.ranks))
 			return
@@ -258,6 +260,7 @@ func (d *Directory) indexAfter(ranks []int32, r *ranking, after facts.Cursor, by
 type searchTexts struct {
 	users     []*facts.User
 	once      sync.Once
+	built     atomic.Bool
 	names     []string // folded "given family", by user, in NFC
 	usernames []string // folded, by user, in NFC
 }
@@ -267,6 +270,14 @@ func (s *searchTexts) matcher(text string) func(user int32) bool {
 	if text == "" {
 		return nil
 	}
+	s.build()
+	part := facts.FoldCanonical(text)
+	return func(user int32) bool {
+		return strings.Contains(s.names[user], part) || strings.Contains(s.usernames[user], part)
+	}
+}
+
+func (s *searchTexts) build() {
 	s.once.Do(func() {
 		s.names = make([]string, len(s.users))
 		s.usernames = make([]string, len(s.users))
@@ -275,11 +286,8 @@ func (s *searchTexts) matcher(text string) func(user int32) bool {
 			s.names[i] = facts.FoldCanonical(givenFamily(rec.Name))
 			s.usernames[i] = facts.FoldCanonical(rec.Username)
 		}
+		s.built.Store(true)
 	})
-	part := facts.FoldCanonical(text)
-	return func(user int32) bool {
-		return strings.Contains(s.names[user], part) || strings.Contains(s.usernames[user], part)
-	}
 }
 
 // givenFamily returns "given family", or only the name that is present.

@@ -70,6 +70,9 @@ func measure(t *testing.T, r *report, binary string, n int, say func(string, ...
 		{"first page of 100", 20, list{}},
 		{"text that nobody has, page of 100", 50, list{query: "nobody has this"}},
 		{"text that few have, page of 100", 50, list{query: w.rareName}},
+		{"text that one in a hundred has, page of 100", 50, list{query: "given42"}},
+		{"who can be reactivated, page of 100", 100, list{action: "user.reactivate"}},
+		{"whose assignment at the region can be removed, which is nobody", 100, list{action: "assignment.remove"}},
 		{"a facility's users, page of 100", 100, list{location: w.facility}},
 	} {
 		r.latencies(n, l.name, l.aim, first.lists(t, w, l.list))

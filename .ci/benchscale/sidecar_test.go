@@ -3,6 +3,7 @@ package benchscale
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -169,10 +170,10 @@ func (s *sidecar) saturate(t *testing.T, w region, connections int, duration tim
 	return float64(answered.Load()) / time.Since(began).Seconds()
 }
 
-// list is a list of users whom the administrator may view.
+// list is a list of users to whom the administrator may do an action, by default view them.
 type list struct {
-	location, query, token string
-	limit                  int
+	action, location, query, token string
+	limit                          int
 }
 
 func (s *sidecar) page(t *testing.T, l list) (hits int, next string, took time.Duration) {
@@ -191,7 +192,7 @@ func (s *sidecar) page(t *testing.T, l list) (hits int, next string, took time.D
 	}
 	began := time.Now()
 	answer, err := s.post("/access/v1/search/resource", map[string]any{
-		"subject": map[string]any{"type": "user", "id": "admin"}, "action": map[string]any{"name": "user.view"},
+		"subject": map[string]any{"type": "user", "id": "admin"}, "action": map[string]any{"name": cmp.Or(l.action, "user.view")},
 		"resource": resource, "context": map[string]any{"current_location": "metro"}, "page": page,
 	})
 	took = time.Since(began)

@@ -12,14 +12,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/relay"
 )
 
 // remoteDirectory is an application or a database behind a cache. Each record is checked when it is fetched.
 type remoteDirectory struct {
 	*cache.Cache
-	claims guard.Claims // that sidecars share; nil if they share none
-	origin membership.Origin
-	name   string // for logs
+	claims    guard.Claims        // that sidecars share; nil if they share none
+	listening func() relay.Status // who listens to the database; nil if no sidecar listens for others
+	origin    membership.Origin
+	name      string // for logs
 
 	// Used only by check and activate.
 	vocabulary, checked *pdp.Vocabulary // in force; to be put in force by activate, nil for no change
@@ -28,11 +30,11 @@ type remoteDirectory struct {
 var _ factSource = (*remoteDirectory)(nil)
 
 func openRemote(name string, cfg factsource.Config) (*remoteDirectory, error) {
-	cached, claims, err := factsource.Open(cfg)
+	s, err := factsource.Open(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &remoteDirectory{Cache: cached, claims: claims, origin: cfg.Origin, name: name}, nil
+	return &remoteDirectory{Cache: s.Facts, claims: s.Claims, listening: s.Listening, origin: cfg.Origin, name: name}, nil
 }
 
 // check implements [factSource]. It cannot read all records: a record that the vocabulary does not admit is quarantined when it

@@ -151,6 +151,9 @@ func (s *sidecar) newServer(cfg httpapi.Config, more ...prometheus.Collector) (*
 		cfg.DirectoryRevision = func() string { return directory.status().Revision }
 	case *remoteDirectory:
 		cfg.Registry.MustRegister(metrics.Facts(func() cache.Status { return s.publicFacts(directory.Status()) }), metrics.Pools(directory.Pools))
+		if directory.listening != nil {
+			cfg.Registry.MustRegister(metrics.Listening(directory.listening))
+		}
 		cfg.Membership = directory.membershipStatus
 		if cfg.Callers != nil && cfg.Callers.Requires(httpapi.RoleAnnounce) {
 			cfg.Changes = directory

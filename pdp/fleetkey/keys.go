@@ -23,12 +23,13 @@ const (
 	PageToken              // a token that continues a list
 	ChangeToken            // a token of an announcement, for context.at_least
 	Guard                  // a token of a guard
+	Watermark              // the evidence of a leader that the stream of changes is complete
 	uses
 )
 
 // String returns the name of the use.
 func (u Use) String() string {
-	return [...]string{"shared_value", "stream_entry", "page_token", "change_token", "guard"}[u]
+	return [...]string{"shared_value", "stream_entry", "page_token", "change_token", "guard", "watermark"}[u]
 }
 
 const (

@@ -148,6 +148,9 @@ func (l *listener) close(ctx context.Context) {
 // it was sent has been read. A heartbeat counts only if nothing that makes writes announce themselves has been altered
 // by then.
 func (l *listener) heartbeat(ctx context.Context) error {
+	if observer, ok := l.handler.(membership.HeartbeatObserver); ok {
+		observer.HeartbeatStarts()
+	}
 	sent := time.Now()
 	within, cancel := context.WithDeadline(ctx, sent.Add(l.p.silence))
 	defer cancel()

@@ -329,6 +329,9 @@ func (f *follower) heartbeat(ctx context.Context) error {
 	}
 	f.store.acknowledged.CompareAndSwap(acknowledged, nil)
 	f.heartbeatAt = asOf
+	if observer, ok := f.handler.(membership.LeadershipObserver); ok {
+		observer.Observed(asOf, state.leadership)
+	}
 	f.handler.Heartbeat(asOf)
 	return nil
 }

@@ -8,11 +8,12 @@ import (
 )
 
 // Keys builds the names of keys in Redis. A cluster places a key by its part in braces: each record separately, the
-// two keys of the stream together, and all claims together.
+// three keys of the stream and its leader together, and all claims together.
 type Keys struct {
 	prefix     string
 	format     string // of values
 	log, state string // keys of the stream: its entries and its position
+	leader     string // key of the election
 	claims     string // begins the keys of claims
 }
 
@@ -22,6 +23,7 @@ const sealedFormat = "s"
 // NewKeys returns the Keys for a prefix. sealed says whether a fleet key seals the values.
 func NewKeys(prefix string, sealed bool) Keys {
 	k := Keys{prefix: prefix, format: record.PackedVersion, log: prefix + ":{changes}:log", state: prefix + ":{changes}:state",
+		leader: prefix + ":{changes}:leader",
 		claims: prefix + ":{claims}:"}
 	if sealed {
 		k.format += sealedFormat

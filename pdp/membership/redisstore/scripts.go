@@ -39,7 +39,7 @@ if not epoch then
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'sequence', '0')
 end
 `
-	scriptState = `
+	scriptReply = `
 local server, replication = redis.call('INFO', 'server'), redis.call('INFO', 'replication')
 local connected, replicas = 0, 0
 for lag in string.gmatch(replication, 'state=online[^\r\n]*lag=(-?%d+)') do
@@ -47,12 +47,22 @@ for lag in string.gmatch(replication, 'state=online[^\r\n]*lag=(-?%d+)') do
   if tonumber(lag) >= 0 and tonumber(lag) <= 2 then replicas = replicas + 1 end
 end
 local time = redis.call('TIME')
-return {
+local reply = {
   epoch, redis.call('HGET', KEYS[1], 'sequence') or '', string.match(server, 'run_id:(%w+)') or '',
   string.match(replication, 'master_replid:(%w+)') or '', time[1], time[2], tostring(replicas),
   tostring(connected), string.match(replication, 'role:(%w+)') or '',
   redis.call('HGET', KEYS[1], 'newest') or '', redis.call('HGET', KEYS[1], 'newest_id') or '', appended
 }
+`
+	scriptState = scriptReply + `
+return reply
+`
+	// scriptVacant says whether nobody holds the lease. It lasts until a time of the server's clock; a time that no sidecar can
+	// have set is of before that clock was set back.
+	scriptVacant = `
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local expires = tonumber(redis.call('HGET', KEYS[2], 'expires') or '0')
+local vacant = now >= expires or expires > now + 60000
 `
 	// announceScript appends an entry. Keys: state, log. Arguments: an epoch for a new stream, the changes, the stream's length.
 	announceScript = scriptEpoch + `
@@ -70,11 +80,45 @@ if epoch == ARGV[4] and redis.call('HGET', KEYS[1], 'sequence') == ARGV[5] then
   appended = '1'
 end
 ` + scriptState
-	// heartbeatScript reads the state. It also writes, so that it fails on a server that cannot. Key: state. Argument: an epoch
-	// for a new stream.
+	// heartbeatScript reads the state, and who leads. It also writes, so that it fails on a server that cannot. Keys: state,
+	// leader. Argument: an epoch for a new stream.
 	heartbeatScript = scriptEpoch + `
 redis.call('HSET', KEYS[1], 'beat', redis.call('TIME')[1])
-` + scriptState
+` + scriptReply + scriptVacant + `
+reply[13] = vacant and '1' or ''
+for i, name in ipairs({'term', 'round', 'watermark', 'signature'}) do reply[13 + i] = redis.call('HGET', KEYS[2], name) or '' end
+return reply
+`
+	// campaignScript begins a term unless somebody leads. Keys as for heartbeatScript. Arguments: an epoch for a new stream, the
+	// term's id, how long the lease lasts in milliseconds.
+	campaignScript = scriptEpoch + scriptReply + scriptVacant + `
+reply[13] = ''
+if vacant then
+  reply[13] = tostring(redis.call('HINCRBY', KEYS[2], 'term', 1))
+  redis.call('HSET', KEYS[2], 'leader', ARGV[2], 'expires', now + ARGV[3], 'watermark', '', 'signature', '')
+end
+return reply
+`
+	// renewal of a lease, for the scripts of a leader. Key: leader. Arguments: the term's id, how long the lease lasts in
+	// milliseconds. Whoever was deposed changes nothing.
+	renewal = `
+if redis.call('HGET', KEYS[1], 'leader') ~= ARGV[1] then return 0 end
+local time = redis.call('TIME')
+redis.call('HSET', KEYS[1], 'expires', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2])
+`
+	startRoundScript = renewal + `
+return redis.call('HINCRBY', KEYS[1], 'round', 1)
+`
+	// attestScript publishes a watermark. Arguments also: the watermark, its signature.
+	attestScript = renewal + `
+redis.call('HSET', KEYS[1], 'watermark', ARGV[3], 'signature', ARGV[4])
+return 1
+`
+	// resignScript ends a term. Key: leader. Argument: the term's id. The watermark stays, because it is true.
+	resignScript = `
+if redis.call('HGET', KEYS[1], 'leader') == ARGV[1] then redis.call('HSET', KEYS[1], 'leader', '', 'expires', 0) end
+return 1
+`
 	// newEpochScript replaces an epoch. Key: state. Arguments: the old epoch, the new one.
 	newEpochScript = `
 if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] then redis.call('HSET', KEYS[1], 'epoch', ARGV[2]) end

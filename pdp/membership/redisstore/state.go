@@ -21,10 +21,11 @@ type streamState struct {
 	storedEpoch    string // as kept in Redis
 	position       membership.Position
 	serverTime     time.Time
-	replicas       int    // that answered recently
-	replicasSilent bool   // replicas are connected, but none has answered recently
-	newestID       string // the id of the entry at the position; "" if unknown
-	appended       bool   // the script has appended a signed entry
+	replicas       int                   // that answered recently
+	replicasSilent bool                  // replicas are connected, but none has answered recently
+	newestID       string                // the id of the entry at the position; "" if unknown
+	appended       bool                  // the script has appended a signed entry
+	leadership     membership.Leadership // of a heartbeat
 }
 
 var (
@@ -33,6 +34,9 @@ var (
 	errLateAnswer = errors.New("the Redis server answered too late")
 )
 
+// replyLength is the number of values in the reply of each script that ends with scriptReply. Some scripts add more.
+const replyLength = 12
+
 // parseStreamState parses a script's reply. The epoch of the position is a hash of the stored epoch, the server's
 // process and its replication id. So a restart or a failover starts another epoch, because either may have lost
 // announcements.
@@ -40,7 +44,7 @@ func parseStreamState(reply []string, err error) (streamState, error) {
 	if err != nil {
 		return streamState{}, err
 	}
-	if len(reply) != 12 {
+	if len(reply) < replyLength {
 		return streamState{}, errState
 	}
 	storedEpoch, runID, replicationID := reply[0], reply[2], reply[3]
@@ -80,7 +84,14 @@ func (s *Store) readState(ctx context.Context, conn redis.Cmdable) (state stream
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Lease/2)
 	defer cancel()
 	asOf = time.Now()
-	state, err = parseStreamState(conn.Eval(ctx, heartbeatScript, []string{s.keys.state}, randomEpoch()).StringSlice())
+	reply, err := conn.Eval(ctx, heartbeatScript, []string{s.keys.state, s.keys.leader}, randomEpoch()).StringSlice()
+	if err == nil && len(reply) != replyLength+leadershipLength {
+		err = errState
+	}
+	state, err = parseStreamState(reply, err)
+	if err == nil {
+		state.leadership = s.parseLeadership(reply[replyLength:], state.position)
+	}
 	if err == nil && membership.Elapsed(time.Now(), asOf) > s.cfg.Lease/2 { // the machine was suspended
 		err = errLateAnswer
 	}

@@ -1,9 +1,11 @@
 package factsource
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
@@ -13,6 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/httporigin"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/pgorigin"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/redisstore"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/relay"
 )
 
 // Config configures a cache and the Redis behind it.
@@ -42,18 +45,39 @@ func Configure(s *config.Settings, keys *fleetkey.Keys, logger *slog.Logger) (cf
 	return cfg, err
 }
 
-// Open opens the cache. The claims are those of the Redis that sidecars share; nil without one.
-func Open(cfg Config) (facts *cache.Cache, claims guard.Claims, err error) {
+// Sources are what Open opens.
+type Sources struct {
+	Facts  *cache.Cache
+	Claims guard.Claims // those of the Redis that sidecars share; nil without one
+	// Listening says who listens to the database; nil if nobody does, or each sidecar for itself.
+	Listening func() relay.Status
+}
+
+// Open opens the cache. Sidecars that share a Redis let one of them listen to the database.
+func Open(cfg Config) (s Sources, err error) {
 	if cfg.Redis != nil {
 		shared, err := redisstore.Open(*cfg.Redis)
 		if err != nil {
-			return nil, nil, fmt.Errorf("redis: %w", err)
+			return s, fmt.Errorf("redis: %w", err)
 		}
-		cfg.Store, cfg.Stream, claims = shared, shared, shared
+		cfg.Store, cfg.Stream, s.Claims = shared, shared, shared
+		if origin, ok := cfg.Origin.(*pgorigin.Origin); ok {
+			r := relay.New(relay.Config{Watcher: origin, Stream: shared, Election: shared, Lease: cmp.Or(cfg.Lease, time.Second), Logger: cfg.Logger})
+			cfg.Origin, cfg.Stream, s.Listening = relayed{origin, r}, r, r.Status
+		}
 	}
-	facts, err = cache.Open(cfg.Config)
-	return facts, claims, err
+	s.Facts, err = cache.Open(cfg.Config)
+	return s, err
 }
+
+// relayed is a database that is listened to through a relay.
+type relayed struct {
+	*pgorigin.Origin
+	relay *relay.Relay
+}
+
+// Watch implements [membership.Watcher].
+func (o relayed) Watch(ctx context.Context, h membership.ChangeHandler) { o.relay.Watch(ctx, h) }
 
 // OpenOrigin opens the system of record that the settings name.
 func OpenOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, error) {

@@ -10,6 +10,13 @@ import (
 // feeds say by which channel changes are heard.
 var feeds = map[string]string{"stream": "Redis", "listen": "PostgreSQL"}
 
+// listens say for whom a sidecar listens to the database.
+var listens = map[string]string{
+	"all":    "this sidecar listens to the database for all",
+	"itself": "this sidecar listens to the database for itself alone",
+	"nobody": "this sidecar leaves it to another one to listen to the database",
+}
+
 // tiers say where facts were found.
 var tiers = []struct{ label, name string }{{"memory", "memory"}, {"shared", "Redis"}, {"origin", "the source"}}
 
@@ -68,6 +75,9 @@ func (r *Report) newsLines(p *page) {
 		} else {
 			p.line(false, feeds[feed], "changes are heard of (%s)", feed)
 		}
+	}
+	if text := listens[f.ListensFor]; text != "" {
+		p.line(f.ListensFor == "itself", "listener", "%s (term %s; %s takeovers by this one%s)", text, count(f.Term), count(f.Takeovers), r.window())
 	}
 }
 

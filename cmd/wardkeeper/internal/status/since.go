@@ -96,6 +96,7 @@ func (s *Snapshot) facts(g growth) *Facts {
 		SharedLost: g.count("wardkeeper_membership_shared_lost_total"), SharedRefused: g.count("wardkeeper_membership_shared_refused_total"),
 		OriginFailures: g.count("wardkeeper_membership_origin_failures_total"), OriginLagging: g.count("wardkeeper_membership_origin_lagging_total"),
 		Fallbacks: g.count("wardkeeper_membership_fallbacks_total"), Quarantined: m.sum("wardkeeper_membership_quarantined_records"),
+		Term: m.sum("wardkeeper_membership_leader_term"), Takeovers: g.count("wardkeeper_membership_takeovers_total"),
 		ByTier: map[string]float64{}, Feeds: map[string]bool{},
 	}
 	for tier := range m.by("wardkeeper_membership_facts_total", "tier") {
@@ -104,6 +105,11 @@ func (s *Snapshot) facts(g growth) *Facts {
 	if m.has("wardkeeper_membership_vouched") {
 		vouched := m.sum("wardkeeper_membership_vouched") > 0
 		f.Vouched = &vouched
+	}
+	for whom, is := range m.by("wardkeeper_membership_listening", "for") {
+		if is > 0 {
+			f.ListensFor = whom
+		}
 	}
 	for proof := range m.by("wardkeeper_membership_unproven", "proof") {
 		f.Unproven = append(f.Unproven, proof)

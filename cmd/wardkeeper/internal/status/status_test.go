@@ -17,6 +17,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
 	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/relay"
 )
 
 // fakeServer answers as a sidecar does, with its own collectors.
@@ -24,6 +25,7 @@ type fakeServer struct {
 	status            int
 	ready, revision   string
 	facts             cache.Status
+	listening         relay.Status
 	decisions         decisionlog.Status
 	keys              fleetkey.Status
 	requests, refused *prometheus.CounterVec
@@ -45,7 +47,7 @@ func newFakeServer(t *testing.T) *fakeServer {
 	start := prometheus.NewGauge(prometheus.GaugeOpts{Name: "process_start_time_seconds"})
 	start.Set(float64(time.Now().Add(-90 * time.Minute).Unix()))
 	reg.MustRegister(metrics.Facts(func() cache.Status { return f.facts }), metrics.DecisionLog(func() decisionlog.Status { return f.decisions }, nil),
-		metrics.FleetKey(func() fleetkey.Status { return f.keys }),
+		metrics.FleetKey(func() fleetkey.Status { return f.keys }), metrics.Listening(func() relay.Status { return f.listening }),
 		f.requests, f.refused, f.seconds, start)
 	f.mux.HandleFunc("/ready", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(f.status)
@@ -78,6 +80,14 @@ func TestWhatIsWrongIsMarked(t *testing.T) {
 	assert.Contains(t, text, "READY  http://pdp, up 1 h 30 min\n  policy        0123456789ab, built-in, compiled\n")
 	assert.Contains(t, text, "  facts         12,034 records in memory (3 MiB); 98.0 % from memory, 2.0 % from the source, since the start\n")
 	assert.Contains(t, text, "  Redis         changes are heard of (stream)\n")
+	assert.Contains(t, text, "  listener      this sidecar leaves it to another one to listen to the database (term 0; 0 takeovers by this one, since the start)\n")
+	f.listening = relay.Status{Leading: true, Term: 7, Takeovers: 2}
+	text = f.read(t).Since(nil, "http://pdp").Text()
+	assert.Contains(t, text, "  listener      this sidecar listens to the database for all (term 7; 2 takeovers by this one, since the start)\n")
+	f.listening = relay.Status{Alone: true}
+	text = f.read(t).Since(nil, "http://pdp").Text()
+	assert.Contains(t, text, "! listener      this sidecar listens to the database for itself alone (term 0; 0 takeovers by this one, since the start)\n")
+	f.listening = relay.Status{}
 
 	f.status, f.ready = 503, `{"error":"Not ready, missing: directory.","missing":["directory"]}`
 	f.facts.Confirmed, f.facts.Unproven, f.facts.StreamLive, f.facts.Quarantined = false, []string{"stream"}, false, []string{`user "ann"`}

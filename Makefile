@@ -19,7 +19,7 @@ ADDR ?= 127.0.0.1:8181
 # The checks of the adapters in other languages. The folder adapters/check is not one.
 CHECKS := $(patsubst %,%.run,$(shell find adapters -mindepth 2 -maxdepth 2 -name check -type f | sort))
 
-.PHONY: help run build test test-fast test-adapters $(CHECKS) dist prerequisites check lint fmt fuzz bench bench-peers bench-scale golden
+.PHONY: help run build test test-fast test-adapters $(CHECKS) dist prerequisites check lint fmt fuzz bench bench-peers bench-scale bench-fleet golden
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
@@ -40,6 +40,8 @@ test: prerequisites ## run every test, the policies' own among them, with the ra
 # goroutines.
 	$(GOTEST) -timeout 30m ./pdp ./bundles ./bundles/plan ./policies
 	$(GOTEST) -timeout 30m -run '^($(SEQUENTIAL))$$' ./cmd/wardkeeper
+# Fifty sidecars in one process, instead of twelve under the race detector.
+	$(GOTEST) -timeout 30m -run '^TestFleet$$' ./pdp/membership/relay
 
 test-fast: ## run the tests that need no server, without the race detector: for the work at hand
 # The longest packages first.
@@ -90,6 +92,9 @@ bench-peers: ## measure beside the stock OPA server for 6 minutes: bin/peers.md,
 bench-scale: ## measure up to a million users over PostgreSQL and Redis: bin/scale.md, bin/scale.svg (SIZES=1000,10000,...)
 	@mkdir -p bin
 	go test -v ./.ci/benchscale -count=1 -timeout 4h -run '^TestScale$$' -args -sizes $(SIZES) -out "$$PWD/bin"
+
+bench-fleet: ## measure 50 sidecars over PostgreSQL and Redis, and a Redis that 1,000 follow: connections, revocation, processor time
+	go test -v ./pdp/membership/relay -count=1 -timeout 10m -run '^(TestFleet|TestFollowers)$$' -args -sidecars 50 -followers 1000 -following 20s
 
 golden: ## rewrite the golden decisions; the diff is the review of a policy change
 	@go test ./cmd/wardkeeper -run '^TestGoldenDecisions$$' -update

@@ -21,11 +21,6 @@ import (
 // reads files again.
 const minConnectionLife = 5 * time.Minute
 
-// minConnectionIdle is the minimum time that an idle connection is kept; the maximum is half of it more. Most sidecars of a
-// fleet find their facts in memory or in Redis, and must not keep a connection each for the few that they do not. A thousand
-// sidecars that fetch something once a minute keep some 200 connections, and would keep 1,000 if the time exceeded a minute.
-const minConnectionIdle = 10 * time.Second
-
 // address holds the settings for connecting to a database. The files named by the URL and the environment (passwords,
 // keys, certificates) are read again for each connection. If they cannot be read, the last settings are used.
 type address struct {

@@ -42,8 +42,10 @@ type Config struct {
 	// without a heartbeat, the connection counts as lost.
 	Heartbeat time.Duration
 	// MaxConnections limits the pool; 0 means 8. Lists use at most half of it. Listening needs one more connection. The pool
-	// begins without connections, and closes those that are not used for some seconds.
+	// begins without connections.
 	MaxConnections int
+	// Idle is how long a connection is kept at least while no question needs it, and half of that more at most; 0 means 10 s.
+	Idle time.Duration
 	// Timeout limits connecting and a query for a record; 0 means 1 s. A list may take five times as long.
 	Timeout time.Duration
 	Logger  *slog.Logger // nil means slog.Default
@@ -51,7 +53,6 @@ type Config struct {
 	breakerPause time.Duration // how long the circuit breaker stays open; 0 means [breakerPause]
 
 	life    time.Duration // minimum lifetime of a connection and half of the maximum; 0 means [minConnectionLife]
-	idle    time.Duration // minimum time that an idle connection is kept; 0 means [minConnectionIdle]
 	silence time.Duration // how long a heartbeat may take; 0 means five intervals, which a busy machine may exceed in tests
 }
 
@@ -111,7 +112,7 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 			return nil, err
 		}
 	}
-	if cfg.Heartbeat < 0 || cfg.Timeout < 0 || cfg.MaxConnections < 0 || cfg.MaxConnections > 1<<15 {
+	if cfg.Heartbeat < 0 || cfg.Timeout < 0 || cfg.Idle < 0 || cfg.MaxConnections < 0 || cfg.MaxConnections > 1<<15 {
 		return nil, invalid("a timeout, the heartbeat or the number of connections to the database is out of range")
 	}
 	p := &Origin{
@@ -145,7 +146,7 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 	p.listSlots = make(chan struct{}, max(settings.MaxConns/2, 1))
 	settings.MinConns, settings.MinIdleConns = 0, 0
 	// Idle connections of sidecars that began together must not be closed and opened together.
-	idle := cmp.Or(cfg.idle, minConnectionIdle)
+	idle := cmp.Or(cfg.Idle, 10*time.Second)
 	settings.MaxConnIdleTime = idle + rand.N(idle/2)
 	settings.HealthCheckPeriod = idle / 4 // closes them
 	// The pool must outlive the context passed to Open.

@@ -21,7 +21,7 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 		require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").Scan(&n))
 		return n
 	}
-	p := openOrigin(t, Config{URL: filled.listenAt.url, MaxConnections: 5, idle: 200 * time.Millisecond})
+	p := openOrigin(t, Config{URL: filled.listenAt.url, MaxConnections: 5, Idle: 200 * time.Millisecond})
 	require.Eventually(t, func() bool { return count() == 0 }, fixture.Timeout, time.Millisecond, "the import has ended, and nobody has asked")
 	locking := servertest.Connect(t, filled.listenAt.url)
 	servertest.Exec(t, locking, "BEGIN; LOCK TABLE users") // keeps questions in progress

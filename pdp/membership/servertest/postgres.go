@@ -23,6 +23,7 @@ type Postgres struct {
 	binaries string // folder of the programs
 	data     string
 	port     int
+	settings []string            // NAME=VALUE
 	as       *syscall.Credential // the user that runs the server; nil means the user of the test
 
 	databases atomic.Int32
@@ -38,11 +39,11 @@ const (
 )
 
 // StartPostgres starts a server on a free port of 127.0.0.1, and stops it at the end of the test. The data survive Stop
-// and Start, but are not synced to disk.
-func StartPostgres(t testing.TB) *Postgres {
+// and Start, but are not synced to disk. Settings are NAME=VALUE, such as "max_connections=600"; the default of that is 60.
+func StartPostgres(t testing.TB, settings ...string) *Postgres {
 	t.Helper()
 	skipIfShort(t)
-	p := &Postgres{t: t, binaries: postgresBinaries(t), as: postgresCredential(t)}
+	p := &Postgres{t: t, binaries: postgresBinaries(t), as: postgresCredential(t), settings: settings}
 	// Other users cannot enter the parents of t.TempDir().
 	dir, err := os.MkdirTemp("", "postgres-test-")
 	if err != nil {
@@ -165,6 +166,9 @@ func (p *Postgres) Start() {
 	cmd := p.command("postgres", "-D", p.data, "-p", strconv.Itoa(p.port), "-c", "listen_addresses=127.0.0.1",
 		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
 		"-c", "shared_buffers=64MB", "-c", "max_connections=60", "-c", "logging_collector=off", "-c", "wal_level=logical")
+	for _, one := range p.settings {
+		cmd.Args = append(cmd.Args, "-c", one)
+	}
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)

@@ -79,6 +79,11 @@ type relayed struct {
 // Watch implements [membership.Watcher].
 func (o relayed) Watch(ctx context.Context, h membership.ChangeHandler) { o.relay.Watch(ctx, h) }
 
+// sharedIdle is how long a sidecar that shares a Redis keeps a connection to the database that it does not need. Facts come from
+// Redis, and any of a thousand sidecars may be the one that fetches what has changed. If they fetch f records a second together,
+// they keep some f times this long.
+const sharedIdle = time.Second
+
 // OpenOrigin opens the system of record that the settings name.
 func OpenOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, error) {
 	if config.KindOf(s.Directory) == config.HTTPDirectory {
@@ -91,6 +96,9 @@ func OpenOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, err
 	}
 	c := s.Membership.Postgres
 	c.URL, c.Logger, c.Heartbeat = s.Directory, logger, s.Lease/5
+	if s.Redis != "" {
+		c.Idle = sharedIdle
+	}
 	c.Announced = s.IsSet("membership.postgres.listen") // naming the channel promises that it carries every change
 	origin, err := pgorigin.Open(context.Background(), c)
 	if err != nil {

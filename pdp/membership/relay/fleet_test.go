@@ -54,13 +54,6 @@ type sidecar struct {
 	relay *relay.Relay
 }
 
-type watched struct {
-	*pgorigin.Origin
-	*relay.Relay
-}
-
-func (w watched) Watch(ctx context.Context, h membership.ChangeHandler) { w.Relay.Watch(ctx, h) }
-
 func openSidecar(at server) (*sidecar, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	origin, err := pgorigin.Open(context.Background(), pgorigin.Config{URL: at.database, Listen: pgorigin.DefaultChannel, Heartbeat: fleetLease / 5, Idle: time.Second, Logger: quiet})

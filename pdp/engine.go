@@ -180,6 +180,7 @@ func (e *Engine) decideAll(ctx context.Context, items []Item, semantic authzen.S
 	var task longTask
 	for i, item := range items {
 		if item.Err == nil {
+			item.Request, questions = questions[0], questions[1:]
 			item.Err, faults = faults[0], faults[1:]
 		}
 		ev.recordNext(records, i)

@@ -237,7 +237,7 @@ func (f *Facts) addLocation(ctx context.Context, key *ast.Term, id string) (*Loc
 	case l == nil:
 		f.add(key, unknownLocation(id))
 	default:
-		f.add(key, l.term)
+		f.add(key, l.facts().fact)
 	}
 	return l, nil
 }
@@ -313,7 +313,7 @@ func (f *Facts) addLocations(ctx context.Context, key *ast.Term, part string, me
 				return nil, err
 			}
 			if l != nil {
-				found.Insert(ast.StringTerm(id), l.term)
+				found.Insert(ast.StringTerm(id), l.facts().fact)
 			}
 		}
 		return input.Of(ast.NewTerm(found)), nil
@@ -337,9 +337,9 @@ func (f *Facts) join() error {
 	case governing != nil:
 		organization = governing.Organization()
 		if governing.Model() != "" { // a suspended root may have no model
-			f.add(keyModel, governing.root.modelTerm)
+			f.add(keyModel, governing.root.facts().model)
 		}
-		f.add(keyOrganization, governing.root.organizationTerm)
+		f.add(keyOrganization, governing.root.facts().organization)
 	}
 	standingsIn := organization
 	if f.action.CrossesOrganizations {
@@ -349,7 +349,7 @@ func (f *Facts) join() error {
 		return err
 	}
 	if f.Subject != nil {
-		subject := f.Subject.in(organization, f.builder.Subjects)
+		subject := f.builder.subjectIn(f.Subject, organization)
 		if f.Subject.ID() == f.request.Subject.ID {
 			f.subjectPart = subject.part
 		}
@@ -361,13 +361,13 @@ func (f *Facts) join() error {
 			if f.action.CrossesOrganizations {
 				subject = f.Subject.in(AnyOrganization, f.builder.Subjects)
 			}
-			f.add(keyStandings, subject.standingsWith(f.Place))
+			f.add(keyStandings, f.builder.standingsWith(subject, f.Place))
 		}
 	} else if f.Current != nil {
-		f.add(keyCurrent, f.Current.term)
+		f.add(keyCurrent, f.Current.facts().fact)
 	}
 	if _, named := PlaceID(f.request); !named && f.Current != nil {
-		f.add(keyPlace, f.Current.term)
+		f.add(keyPlace, f.Current.facts().fact)
 	}
 	if f.User != nil && (governing != nil || f.action.Model != "") {
 		user := f.User.in(organization, f.builder.Users)

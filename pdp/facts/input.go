@@ -24,6 +24,41 @@ type Builder struct {
 	sharedParts map[sharedKey]*input.Object // nil values are built when first needed
 	// The parts of the last question: the next one often has the same subject, action or resource.
 	subject, action, resource builtPart
+	// What is known of the last subject, and its standings with the last place.
+	asSubject builtSubject
+	standings builtStandings
+}
+
+// builtSubject is what one organization sees of a user who asks.
+type builtSubject struct {
+	user         *User
+	organization string
+	facts        *userFacts
+}
+
+// builtStandings are the standings of a user who asks about a place.
+type builtStandings struct {
+	facts *userFacts
+	place *Location
+	term  *ast.Term
+}
+
+// subjectIn returns the facts of a user who asks, as one organization sees them.
+func (b *Builder) subjectIn(u *User, organization string) *userFacts {
+	last := &b.asSubject
+	if last.user != u || last.organization != organization {
+		*last = builtSubject{u, organization, u.in(organization, b.Subjects)}
+	}
+	return last.facts
+}
+
+// standingsWith returns the standings of a user who asks about a place.
+func (b *Builder) standingsWith(f *userFacts, place *Location) *ast.Term {
+	last := &b.standings
+	if last.facts != f || last.place != place {
+		*last = builtStandings{f, place, f.standingsWith(place)}
+	}
+	return last.term
 }
 
 // builtPart is a subject, action or resource as it was put into an input.
@@ -96,34 +131,6 @@ const (
 
 func keyOf(part, action string, members map[string]any) sharedKey {
 	return sharedKey{part, action, reflect.ValueOf(members).Pointer()}
-}
-
-// Share finds the objects that several of the questions share, to build them only once. The candidates of a search share
-// all objects of the question: pass it twice.
-func (b *Builder) Share(questions []authzen.Evaluation) {
-	seen := map[sharedKey]bool{}
-	add := func(part, action string, members map[string]any) {
-		if len(members) == 0 {
-			return
-		}
-		key := keyOf(part, action, members)
-		if !seen[key] {
-			seen[key] = true
-			return
-		}
-		if b.sharedParts == nil {
-			b.sharedParts = map[sharedKey]*input.Object{}
-		}
-		b.sharedParts[key] = nil
-	}
-	for _, r := range questions {
-		add(subjectProperties, r.Action.Name, r.Subject.Properties)
-		add(actionProperties, r.Action.Name, r.Action.Properties)
-		add(resourceProperties, r.Action.Name, r.Resource.Properties)
-		add(questionContext, r.Action.Name, r.Context)
-		add(locationsOfAction, r.Action.Name, r.Action.Properties)
-		add(locationsOfResource, r.Action.Name, r.Resource.Properties)
-	}
 }
 
 // shared builds a shared part when it is first needed, and any other part each time.

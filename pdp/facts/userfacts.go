@@ -96,9 +96,9 @@ func (u *User) buildFacts(organization string) *userFacts {
 		}
 		role := ast.StringTerm(a.Role)
 		places = append(places, a.At)
-		assignments = withLast(assignments, input.Member{Key: a.At.id, Object: a.fact(role)})
+		assignments = withLast(assignments, input.Member{Key: a.At.facts().id, Object: a.fact(role)})
 		if a.Active {
-			held = withLast(held, value(a.At.id, role))
+			held = withLast(held, value(a.At.facts().id, role))
 			f.held = append(f.held, a.At)
 		}
 	}
@@ -135,12 +135,12 @@ func withLast(members []input.Member, last input.Member) []input.Member {
 // pathsOf returns the locations and those above them. Those of one are its path, which most users share with others.
 func pathsOf(locations []*Location, more []string) *ast.Term {
 	if len(locations) == 1 && len(more) == 0 {
-		return locations[0].path
+		return locations[0].facts().path
 	}
 	paths := ast.NewObject()
 	for _, at := range locations {
 		for ; at != nil; at = at.parent {
-			paths.Insert(at.id, termTrue)
+			paths.Insert(at.facts().id, termTrue)
 		}
 	}
 	for _, id := range more {
@@ -188,11 +188,11 @@ func (u *User) buildStanding(at *Location) *ast.Term {
 	held := ast.NewObject()
 	for above := at; above != nil; above = above.parent {
 		if a := u.AssignmentAt(above.rec.ID); a != nil && a.Active {
-			held.Insert(above.id, ast.StringTerm(a.Role))
+			held.Insert(above.facts().id, ast.StringTerm(a.Role))
 		}
 	}
 	fact := ast.NewObject()
-	at.term.Value.(ast.Object).Foreach(func(k, v *ast.Term) { fact.Insert(k, v) })
+	at.facts().fact.Value.(ast.Object).Foreach(func(k, v *ast.Term) { fact.Insert(k, v) })
 	fact.Insert(keyHeld, ast.NewTerm(held))
 	return sorted(ast.NewTerm(fact))
 }
@@ -210,18 +210,18 @@ func (f *userFacts) standingsWith(place *Location) *ast.Term {
 		return all
 	}
 	held := all.Value.(ast.Object)
-	if held.Get(place.id) != nil {
+	if held.Get(place.facts().id) != nil {
 		return all
 	}
 	more := make([][2]*ast.Term, 0, held.Len()+1)
 	held.Foreach(func(k, s *ast.Term) { more = append(more, item(k, s)) })
-	return ast.ObjectTerm(append(more, item(place.id, f.standing(place)))...)
+	return ast.ObjectTerm(append(more, item(place.facts().id, f.standing(place)))...)
 }
 
 func (f *userFacts) buildStandings() *ast.Term {
 	standings := ast.NewObject()
 	for _, at := range f.held[:min(len(f.held), maxStandings)] {
-		standings.Insert(at.id, f.standing(at))
+		standings.Insert(at.facts().id, f.standing(at))
 	}
 	all := sorted(ast.NewTerm(standings))
 	f.mu.Lock()

@@ -46,7 +46,7 @@ func TestFactsOfAUser(t *testing.T) {
 		require.Equal(t, want.String(), got.String(), name)
 		require.Zero(t, want.Compare(got), name)
 	}
-	require.Equal(t, `{"d": true, "f": true, "r": true}`, locations["f"].path.String(), "it is shared and must not change")
+	require.Equal(t, `{"d": true, "f": true, "r": true}`, locations["f"].facts().path.String(), "it is shared and must not change")
 }
 
 func TestEvictorKeepsTheFactsOfSoManyUsersAndNoUser(t *testing.T) {

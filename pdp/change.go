@@ -22,6 +22,9 @@ type Change struct {
 	Organization string
 	// Version is the version of the record after the change; 0 if unknown.
 	Version uint64
+	// Since is an earlier version of the organization, if all locations that have changed after it, up to Version, have been
+	// announced by now. Only the source itself can know. 0 says nothing.
+	Since uint64
 	// Record is the new record, as JSON in the shape of policies/DOMAIN.md section 1. It has not been validated. It is nil
 	// if the change does not include it.
 	Record []byte

@@ -31,6 +31,14 @@ type Origin interface {
 	Close() error
 }
 
+// Branches is an [Origin] that can deliver parts of an organization.
+type Branches interface {
+	// Branches returns those of the given locations that are in the organization with this root, and all locations beneath
+	// them, each once, as they are at one moment. Version and History are those of the organization then. It returns nil if
+	// there is no such organization.
+	Branches(ctx context.Context, root string, locations []string) (*RawRecord, error)
+}
+
 // RawRecord is a record as an [Origin] delivers it, before validation.
 type RawRecord struct {
 	// Record is JSON in the form of policies/DOMAIN.md section 1: a user, or a list of locations.

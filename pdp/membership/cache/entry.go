@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
@@ -13,9 +14,19 @@ type entry struct {
 	bytes     int
 
 	user    *account     // nil unless the record is a user
-	hash    [32]byte     // of the content in the encoding of the shared store
+	hash    [32]byte     // of the content in the encoding of the shared store; see contentHash
 	tree    *record.Tree // nil unless the record is an organization
 	pointer string       // if the record is a pointer: the id of a user or a root
+
+	hashLater func() [32]byte // computes hash; nil if it is known
+}
+
+// contentHash returns the hash of the content in the encoding of the shared store.
+func (e *entry) contentHash() [32]byte {
+	if e.hashLater != nil {
+		return e.hashLater()
+	}
+	return e.hash
 }
 
 func newEntry(began freshness.Provenance, key membership.Key, v *record.Validator) *entry {
@@ -26,7 +37,7 @@ func newEntry(began freshness.Provenance, key membership.Key, v *record.Validato
 
 // setTree makes the entry that of an organization.
 func (e *entry) setTree(t *record.Tree) {
-	e.tree, e.Locations = t, freshness.NewLocationSet(t.IDs())
+	e.tree, e.Locations = t, freshness.NewLocationSet(t)
 }
 
 // Approximate sizes of entries with all values computed from them, in bytes, measured on generated directories. The
@@ -36,7 +47,8 @@ const (
 	accountBytes    = 400
 	assignmentBytes = 260 // each
 	treeBytes       = 2000
-	locationBytes   = 1650 // each
+	locationBytes   = 250 // each
+	builtBytes      = 950 // each location that keeps what was built from it
 )
 
 // userBytes returns the approximate size of the entry of a user.
@@ -46,7 +58,7 @@ func userBytes(u *record.User, content []byte) int {
 
 // organizationBytes returns the approximate size of the entry of an organization.
 func organizationBytes(locations []record.Location, content []byte) int {
-	return entryBytes + treeBytes + locationBytes*len(locations) + len(content)
+	return entryBytes + treeBytes + locationBytes*len(locations) + builtBytes*min(len(locations), facts.MaxBuiltLocations) + len(content)
 }
 
 // comparable reports whether the versions of two entries can be compared: the origin assigned both, in the same history.

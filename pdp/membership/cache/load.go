@@ -120,6 +120,9 @@ func (c *Cache) organization(ctx context.Context, n requirement, location string
 const maxOrgFetches = 8
 
 func (c *Cache) loadOrganization(ctx context.Context, n requirement, location string) (*entry, error) {
+	if e := c.fromBranches(ctx, n, location); e != nil {
+		return e, nil
+	}
 	if c.orgIndex.find(location) == "" {
 		select {
 		case c.orgFetches <- struct{}{}:
@@ -292,7 +295,7 @@ func (c *Cache) buildTree(e *entry, locations []record.Location, faults *record.
 	}
 	c.setVersion(e, version, kept)
 	// The hash covers only the content, not the faults of a record.
-	if kept != nil && kept.tree != nil && kept.validator == e.validator && kept.hash == e.hash && kept.tree.Faults == nil && faults.Count() == 0 {
+	if kept != nil && kept.tree != nil && kept.validator == e.validator && kept.contentHash() == e.hash && kept.tree.Faults == nil && faults.Count() == 0 {
 		e.setTree(kept.tree)
 		return nil
 	}

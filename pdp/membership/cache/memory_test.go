@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
@@ -45,6 +48,11 @@ func TestEntrySizes(t *testing.T) {
 		tree, err := j.Tree(locations, faults, 1, nil)
 		require.NoError(t, err)
 		require.NoError(t, tree.Faults)
+		questions := facts.Builder{View: treeView{tree: tree}}
+		for id := range tree.IDs() { // asked about, each location keeps what was built from it
+			_, err := questions.Gather(t.Context(), authzen.Evaluation{Resource: authzen.Entity{Type: "location", ID: id}}, facts.Action{NeedsNoCurrentLocation: true})
+			require.NoError(t, err)
+		}
 		estimated = organizationBytes(locations, record.EncodeLocations(nil, locations))
 		return tree
 	})
@@ -63,6 +71,16 @@ func TestEntrySizes(t *testing.T) {
 		runtime.KeepAlive(all)
 	}
 	runtime.KeepAlive(tree)
+}
+
+// treeView has the locations of a tree.
+type treeView struct {
+	facts.View
+	tree *record.Tree
+}
+
+func (v treeView) Location(_ context.Context, id string) (*facts.Location, error) {
+	return v.tree.ByID(id), nil
 }
 
 func joinedRecord(t *testing.T, j *record.Validator, tree *record.Tree, i, assignments int) *entry {

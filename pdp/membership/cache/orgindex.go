@@ -23,6 +23,9 @@ func (r *orgIndex) find(location string) string {
 // add adds the locations of an organization, and removes those that only the replaced tree has. replaced may be nil. A
 // location in both trees is never missing in between.
 func (r *orgIndex) add(t, replaced *record.Tree) {
+	if replaced != nil && replaced.Root.ID() == t.Root.ID() && t.SameIDs(replaced) {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id := range t.IDs() {

@@ -36,7 +36,7 @@ func (c *Cache) setVersion(e *entry, version uint64, known *entry) {
 	switch {
 	case known == nil || known.Absent:
 		e.Version = uint64(e.AsOf.UnixMicro())
-	case known.hash == e.hash:
+	case known.contentHash() == e.hash:
 		e.Version = known.Version
 	case known.Order > e.Order: // this fetch began earlier
 		e.Version = min(known.Version-1, uint64(e.AsOf.UnixMicro()))
@@ -96,7 +96,7 @@ func (h *histories) mayWarn() bool {
 // unreliable.
 func (c *Cache) detectConflict(e *entry) {
 	kept := c.memory.get(e.Key)
-	if kept == nil || !kept.comparable(e) || kept.Version != e.Version || kept.validator != e.validator || kept.hash == e.hash {
+	if kept == nil || !kept.comparable(e) || kept.Version != e.Version || kept.validator != e.validator || kept.contentHash() == e.hash {
 		return
 	}
 	c.counters.conflicts.Add(1)

@@ -78,15 +78,28 @@ func (t *Tracker) checkLocations(p *Provenance) (stale bool, claims []membership
 	if p.Locations == nil || last == 0 {
 		return false, nil
 	}
-	if known := p.Locations.checked.Load(); known != nil && known.until == last {
-		return false, known.claims
+	var since uint64
+	if known := p.Locations.checked.Load(); known != nil {
+		if known.until == last {
+			return false, known.claims
+		}
+		since, claims = known.until, slices.Clone(known.claims)
 	}
-	for id := range p.Locations.ids {
-		key := membership.Key{Kind: membership.LocationPointer, ID: id}
+	check := func(key membership.Key) {
 		i := t.invalidations.own(key)
 		stale = stale || t.invalidates(i, p)
-		if i.maxVersion > 0 {
+		if i.maxVersion > 0 && !slices.Contains(claims, key) {
 			claims = append(claims, key)
+		}
+	}
+	if keys, ok := t.invalidations.locations.changesOf(p, since); ok {
+		for _, key := range keys {
+			check(key)
+		}
+	} else {
+		claims = nil
+		for id := range p.Locations.IDs() {
+			check(membership.Key{Kind: membership.LocationPointer, ID: id})
 		}
 	}
 	if !stale {

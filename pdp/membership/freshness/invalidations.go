@@ -41,6 +41,7 @@ type invalidations struct {
 	anyUser           invalidation // some user has changed: an absent account may exist now
 	evicted           invalidation // the newest invalidation dropped because of the limit
 	lastLocationEvent uint64       // the event of the last change of a location
+	locations         locationChanges
 }
 
 // received is an invalidation in the order of arrival.
@@ -83,6 +84,7 @@ func (m *invalidations) add(c pdp.Change, i invalidation) {
 		m.set(membership.Key{Kind: membership.UserRecord, ID: c.ID}, i)
 	case pdp.LocationChanged:
 		m.lastLocationEvent = i.event
+		m.locations.add(c, i)
 		location, organization := i, i
 		if c.Organization == "" {
 			m.everyOrganization.replace(i)

@@ -27,7 +27,7 @@ type Provenance struct {
 
 // LocationSet is the set of locations of an organization's record. It is safe for concurrent use.
 type LocationSet struct {
-	ids     iter.Seq[string]
+	Locations
 	checked atomic.Pointer[checkedLocations] // nil before the first check
 }
 
@@ -38,8 +38,14 @@ type checkedLocations struct {
 	claims []membership.Key // the locations that were announced with a version
 }
 
-// NewLocationSet returns a set of ids. The ids must not change afterwards.
-func NewLocationSet(ids iter.Seq[string]) *LocationSet { return &LocationSet{ids: ids} }
+// Locations has the ids of locations.
+type Locations interface {
+	IDs() iter.Seq[string]
+	Has(id string) bool
+}
+
+// NewLocationSet returns a set of locations, which must not change afterwards.
+func NewLocationSet(all Locations) *LocationSet { return &LocationSet{Locations: all} }
 
 // Age returns the time since the fetch began.
 func (p *Provenance) Age(now time.Time) time.Duration { return membership.Elapsed(now, p.AsOf) }

@@ -1,6 +1,7 @@
 package freshness
 
 import (
+	"iter"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -158,7 +159,7 @@ func TestAnnouncementInvalidatesRelatedRecords(t *testing.T) {
 				e.Absent = key.Kind == membership.UsernamePointer || key.Kind == membership.LocationPointer
 				e.TTL = time.Hour
 				if key.Kind == membership.OrganizationRecord {
-					e.Locations = NewLocationSet(slices.Values(lists[key.ID]))
+					e.Locations = NewLocationSet(locationIDs(lists[key.ID]))
 				}
 				records[what] = e
 			}
@@ -181,7 +182,7 @@ func TestVersionAnnouncedWithoutOrganization(t *testing.T) {
 		organization := func(root string, version uint64, locations ...string) *Provenance {
 			p := f.BeginFetch()
 			p.Key, p.Version, p.TTL = membership.Key{Kind: membership.OrganizationRecord, ID: root}, version, time.Hour
-			p.Locations = NewLocationSet(slices.Values(locations))
+			p.Locations = NewLocationSet(locationIDs(locations))
 			return &p
 		}
 		at := membership.Position{Epoch: "e", Sequence: 1}
@@ -213,3 +214,9 @@ func TestVersionAnnouncedWithoutOrganization(t *testing.T) {
 		assert.False(t, retry, "the origin has been asked again, and does not have it")
 	})
 }
+
+type locationIDs []string
+
+func (l locationIDs) IDs() iter.Seq[string] { return slices.Values(l) }
+
+func (l locationIDs) Has(id string) bool { return slices.Contains(l, id) }

@@ -15,6 +15,7 @@ type announcement struct {
 	ID           string         `json:"id"`
 	Organization string         `json:"organization"`
 	Version      uint64         `json:"version"`
+	Since        uint64         `json:"since"`
 }
 
 // parseAnnouncement parses a payload. A payload that it does not understand means that anything may have changed.
@@ -25,12 +26,12 @@ func parseAnnouncement(payload string) pdp.Change {
 		return anything
 	}
 	switch {
-	case a.Version > pdp.MaxVersion || !facts.ValidID(a.ID):
+	case a.Version > pdp.MaxVersion || a.Since > pdp.MaxVersion || !facts.ValidID(a.ID):
 		return anything
 	case a.Kind == pdp.UserChanged:
 		return pdp.Change{Kind: a.Kind, ID: a.ID, Version: a.Version}
 	case a.Kind == pdp.LocationChanged && (a.Organization == "" || facts.ValidID(a.Organization)):
-		return pdp.Change{Kind: a.Kind, ID: a.ID, Organization: a.Organization, Version: a.Version}
+		return pdp.Change{Kind: a.Kind, ID: a.ID, Organization: a.Organization, Version: a.Version, Since: a.Since}
 	}
 	return anything
 }

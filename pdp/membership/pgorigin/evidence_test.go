@@ -58,7 +58,7 @@ var unannouncedWrites = map[string]struct {
 	"an impostor for long": {before: fakeFunction, write: deactivate, missing: "trigger_functions"},
 	"an impostor is gone":  {write: fakeFunction + deactivate + Schema},
 	"another way to tell":  {write: `CREATE FUNCTION wardkeeper_tell(kind text, id text, organization text, version int) RETURNS void LANGUAGE sql AS ''`, missing: "trigger_functions"},
-	"a function that tells nobody": {write: `CREATE OR REPLACE FUNCTION wardkeeper_tell(kind text, id text DEFAULT NULL, organization text DEFAULT NULL, version bigint DEFAULT NULL)
+	"a function that tells nobody": {write: `CREATE OR REPLACE FUNCTION wardkeeper_tell(kind text, id text DEFAULT NULL, organization text DEFAULT NULL, version bigint DEFAULT NULL, since bigint DEFAULT NULL)
 		RETURNS void LANGUAGE plpgsql AS 'BEGIN END'; ` + deactivate, missing: "trigger_functions"},
 	"a strict function":          {write: `ALTER FUNCTION wardkeeper_tell STRICT; ` + deactivate, missing: "trigger_functions"},
 	"a function elsewhere":       {write: `ALTER FUNCTION wardkeeper_touch_users SET search_path = pg_temp, public; ` + deactivate, missing: "trigger_functions"},

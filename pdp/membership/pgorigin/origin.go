@@ -92,7 +92,10 @@ var _ membership.Origin = (*Origin)(nil)
 
 var _ membership.Watcher = (*Origin)(nil)
 
-var _ membership.Pooled = (*Origin)(nil)
+var (
+	_ membership.Branches = (*Origin)(nil)
+	_ membership.Pooled   = (*Origin)(nil)
+)
 
 // Pool implements [membership.Pooled]. It leaves out the connection that listens.
 func (p *Origin) Pool() membership.Pool {
@@ -198,6 +201,15 @@ func (p *Origin) Organization(ctx context.Context, location string) (*membership
 	return p.record(ctx, func(q *queries) string { return q.organization }, location)
 }
 
+// Branches implements [membership.Branches].
+func (p *Origin) Branches(ctx context.Context, root string, locations []string) (*membership.RawRecord, error) {
+	found, err := p.records(ctx, func(q *queries) string { return q.branches }, root, locations)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
 func (p *Origin) record(ctx context.Context, query func(*queries) string, id string) (*membership.RawRecord, error) {
 	if !facts.ValidID(id) {
 		return nil, nil
@@ -212,10 +224,10 @@ func (p *Origin) record(ctx context.Context, query func(*queries) string, id str
 	return &found[0], nil
 }
 
-func (p *Origin) records(ctx context.Context, query func(*queries) string, id string) (found []membership.RawRecord, err error) {
+func (p *Origin) records(ctx context.Context, query func(*queries) string, args ...any) (found []membership.RawRecord, err error) {
 	err = p.ask(ctx, p.timeout, func(ctx context.Context, q *queries) error {
 		found = nil
-		return p.rows(ctx, query(q), []any{id}, func(rows pgx.Rows) (bool, error) {
+		return p.rows(ctx, query(q), args, func(rows pgx.Rows) (bool, error) {
 			one, err := scanRecord(rows)
 			found = append(found, one)
 			return true, err

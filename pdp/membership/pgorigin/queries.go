@@ -16,10 +16,10 @@ const (
 
 // queries are the SQL of all queries. Each is a single statement, so that it reads one snapshot.
 type queries struct {
-	user, username, organization, locations string
-	list                                    func(listShape) string
-	budget                                  func(listShape) int64
-	trigrams                                bool // whether an index finds texts
+	user, username, organization, branches, locations string
+	list                                              func(listShape) string
+	budget                                            func(listShape) int64
+	trigrams                                          bool // whether an index finds texts
 }
 
 func newQueries(t tables, has present, gathered, walked int) *queries {
@@ -35,6 +35,7 @@ func newQueries(t tables, has present, gathered, walked int) *queries {
 		user:         w.bounded(fmt.Sprintf("FROM %s u WHERE u.id::text = $1 LIMIT 2", t.users)),
 		username:     w.bounded(fmt.Sprintf("FROM %s u WHERE %s = %s LIMIT 2", t.users, canonical("u.username"), canonical("$1"))),
 		organization: w.organization(),
+		branches:     w.branches(),
 		locations: fmt.Sprintf(`SELECT l.id::text FROM %s l WHERE l.id::text COLLATE "C" > $1 ORDER BY l.id::text COLLATE "C" LIMIT $2`,
 			t.locations),
 		list:     w.list,
@@ -92,24 +93,40 @@ func (w writer) userRecord() string {
 // The recursion carries the columns along: with a join afterwards, the planner would read the whole table for a small
 // organization. UNION ends a cycle but merges equal rows, so rows are counted to find duplicates.
 func (w writer) organization() string {
-	const row = "l.id::text, l.name::text, l.kind::text, l.parent::text, l.model::text, l.plan::text, {version}, count(*) OVER (PARTITION BY l.id::text)"
+	return w.tree(`up(id, parent, depth) AS (
+  (SELECT l.id::text, l.parent::text, 0 FROM {locations} l WHERE l.id::text = $1 LIMIT 1)
+  UNION ALL SELECT l.id::text, l.parent::text, up.depth + 1 FROM up JOIN {locations} l ON l.id::text = up.parent WHERE up.depth < {deepest}),
+top AS (SELECT id FROM up ORDER BY depth DESC LIMIT 1),
+start AS (SELECT id FROM top)`)
+}
+
+// branches returns SQL that walks down from those of several locations ($2) that are in an organization ($1).
+func (w writer) branches() string {
+	return w.tree(`up(start, id, parent, depth) AS (
+  SELECT l.id::text, l.id::text, l.parent::text, 0 FROM {locations} l WHERE l.id::text = ANY ($2::text[])
+  UNION ALL SELECT up.start, l.id::text, l.parent::text, up.depth + 1 FROM up JOIN {locations} l ON l.id::text = up.parent WHERE up.depth < {deepest}),
+top AS (SELECT l.id::text AS id FROM {locations} l WHERE l.id::text = $1 AND l.parent IS NULL LIMIT 1),
+start AS (SELECT DISTINCT up.start AS id FROM up JOIN top ON top.id = up.id WHERE up.parent IS NULL)`)
+}
+
+// tree returns SQL that walks down from each row of start, and selects the locations, and the version of top, if there is a row
+// of it.
+func (w writer) tree(start string) string {
+	const row = "l.id::text, l.name::text, l.kind::text, l.parent::text, l.model::text, l.plan::text, count(*) OVER (PARTITION BY l.id::text)"
 	return strings.NewReplacer(
 		"{locations}", w.locations,
 		"{version}", w.locationVersion,
 		"{history}", w.history,
 		"{deepest}", fmt.Sprint(maxTreeDepth),
 		"{most}", fmt.Sprint(membership.MaxOrganization),
-	).Replace(`WITH RECURSIVE up(id, parent, depth) AS (
-  (SELECT l.id::text, l.parent::text, 0 FROM {locations} l WHERE l.id::text = $1 LIMIT 1)
-  UNION ALL SELECT l.id::text, l.parent::text, up.depth + 1 FROM up JOIN {locations} l ON l.id::text = up.parent WHERE up.depth < {deepest}),
-top AS (SELECT id FROM up ORDER BY depth DESC LIMIT 1),
-tree(id, name, kind, parent, model, plan, version, times) AS (
-  SELECT ` + row + ` FROM top JOIN {locations} l ON l.id::text = top.id
+	).Replace(`WITH RECURSIVE ` + start + `,
+tree(id, name, kind, parent, model, plan, times) AS (
+  SELECT ` + row + ` FROM start JOIN {locations} l ON l.id::text = start.id
   UNION SELECT ` + row + ` FROM tree JOIN {locations} l ON l.parent::text = tree.id),
 whole AS MATERIALIZED (
-  SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('id', id, 'name', name, 'kind', kind,
-    'parent', parent, 'model', model, 'plan', plan)) ORDER BY id COLLATE "C")::text AS record,
-    COALESCE(max(version) FILTER (WHERE id = (SELECT id FROM top)), 0) AS version
+  SELECT COALESCE(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('id', id, 'name', name, 'kind', kind,
+    'parent', parent, 'model', model, 'plan', plan)) ORDER BY id COLLATE "C")::text, '[]') AS record
   FROM tree CROSS JOIN LATERAL generate_series(1, LEAST(times, 2)))
-SELECT CASE WHEN octet_length(record) <= {most} THEN record END, version, {history} FROM whole WHERE EXISTS (SELECT FROM top)`)
+SELECT CASE WHEN octet_length(record) <= {most} THEN record END, (SELECT COALESCE(max({version}), 0) FROM top JOIN {locations} l ON l.id::text = top.id), {history}
+FROM whole WHERE EXISTS (SELECT FROM top)`)
 }

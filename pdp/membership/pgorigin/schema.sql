@@ -124,11 +124,17 @@ END $$;
 
 -- What follows keeps versions and tells of changes.
 
--- A change is told as {"kind", "id", "organization", "version"}, as far as it is known.
-CREATE OR REPLACE FUNCTION wardkeeper_tell(kind text, id text DEFAULT NULL, organization text DEFAULT NULL, version bigint DEFAULT NULL)
+DO $$
+BEGIN
+    EXECUTE format('DROP FUNCTION IF EXISTS %I.wardkeeper_tell(text, text, text, bigint)', current_schema()); -- of earlier releases
+END $$;
+
+-- A change is told as {"kind", "id", "organization", "version", "since"}, as far as it is known. since is in the last one of a version
+-- of an organization: all that has changed after that earlier version has been told by now.
+CREATE OR REPLACE FUNCTION wardkeeper_tell(kind text, id text DEFAULT NULL, organization text DEFAULT NULL, version bigint DEFAULT NULL, since bigint DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    payload text := jsonb_strip_nulls(jsonb_build_object('kind', kind, 'id', id, 'organization', organization, 'version', version));
+    payload text := jsonb_strip_nulls(jsonb_build_object('kind', kind, 'id', id, 'organization', organization, 'version', version, 'since', since));
 BEGIN
     IF octet_length(payload) >= 8000 THEN -- no more goes
         payload := '{"kind": "anything"}';
@@ -229,6 +235,7 @@ DECLARE
     pairs   jsonb;   -- [location, root] of each
     waiting text[];  -- roots to be touched
     touched text[] := '{}';
+    former  jsonb := '{}'; -- the version that each of them had
     locked  bigint;
     moved   bigint;
 BEGIN
@@ -249,6 +256,7 @@ BEGIN
     END IF;
     IF TG_OP <> 'INSERT' THEN -- a root can be gone
         PERFORM wardkeeper_version_after(max(version)) FROM before;
+        former := (SELECT COALESCE(jsonb_object_agg(id, version), '{}') FROM before WHERE parent IS NULL);
     END IF;
     LOOP
         pairs := '[]';
@@ -269,7 +277,8 @@ BEGIN
         END IF;
         waiting := ARRAY(SELECT DISTINCT pair ->> 1 FROM jsonb_array_elements(pairs) pair WHERE NOT pair ->> 1 = ANY (touched));
         EXIT WHEN cardinality(waiting) = 0;
-        SELECT count(*) INTO locked FROM (SELECT FROM locations WHERE id = ANY (waiting) ORDER BY id FOR NO KEY UPDATE) each;
+        SELECT count(*), COALESCE(jsonb_object_agg(id, version), '{}') || former INTO locked, former
+            FROM (SELECT id, version FROM locations WHERE id = ANY (waiting) ORDER BY id FOR NO KEY UPDATE) each;
         UPDATE locations SET version = 0 WHERE id = ANY (waiting);
         GET DIAGNOSTICS moved = ROW_COUNT;
         IF moved < locked THEN -- another trigger has dropped it
@@ -281,9 +290,12 @@ BEGIN
         PERFORM wardkeeper_tell('anything');
         RETURN NULL;
     END IF;
-    PERFORM wardkeeper_tell('location', told.location, told.root, COALESCE(l.version, nextval('wardkeeper_versions')))
-        FROM (SELECT DISTINCT pair ->> 0 AS location, pair ->> 1 AS root FROM jsonb_array_elements(pairs) pair) told
-        LEFT JOIN locations l ON l.id = told.root;
+    PERFORM wardkeeper_tell('location', told.location, told.root, COALESCE(told.version, nextval('wardkeeper_versions')),
+            CASE WHEN told.last THEN (former ->> told.root)::bigint END)
+        FROM (SELECT location, root, l.version, location = max(location) OVER (PARTITION BY root) AS last
+            FROM (SELECT DISTINCT pair ->> 0 AS location, pair ->> 1 AS root FROM jsonb_array_elements(pairs) pair) each
+            LEFT JOIN locations l ON l.id = root
+            ORDER BY root, location) told;
     -- Without a root it hangs on itself.
     PERFORM wardkeeper_tell('location', id) FROM unnest(changed) id
         WHERE NOT EXISTS (SELECT FROM jsonb_array_elements(pairs) pair WHERE pair ->> 0 = id);

@@ -30,6 +30,13 @@ func postgresSchemaTwice(t *testing.T, server *servertest.Postgres) {
 	assert.ErrorContains(t, err, "users_canonical_username")
 	servertest.Exec(t, conn, `DELETE FROM users WHERE id = 'one'`)
 
+	// One of an earlier release told of changes without the version before.
+	servertest.Exec(t, conn, `CREATE FUNCTION wardkeeper_tell(kind text, id text DEFAULT NULL, organization text DEFAULT NULL, version bigint DEFAULT NULL) RETURNS void LANGUAGE sql AS ''`)
+	servertest.Exec(t, conn, Schema)
+	var functions int
+	require.NoError(t, conn.QueryRow(context.Background(), `SELECT count(*) FROM pg_proc WHERE proname = 'wardkeeper_tell'`).Scan(&functions))
+	assert.Equal(t, 1, functions)
+
 	servertest.Exec(t, conn, `UPDATE users SET title = 'x'`)
 	for id, u := range snapshot(t, p).users {
 		assert.Greater(t, u.Version, before.users[id].Version)

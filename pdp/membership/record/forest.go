@@ -49,12 +49,16 @@ func (f *Forest) join(in []Location, i int32, version uint64, previous *Forest) 
 		parent = f.join(in, above, version, previous)
 		f.children[above] = append(f.children[above], i)
 	}
-	l := previous.ByID(rec.ID)
-	if l == nil || l.Parent() != parent || l.Record() != rec {
-		l = facts.NewLocation(rec, parent, version)
+	f.All[i] = joined(rec, parent, version, previous)
+	return f.All[i]
+}
+
+// joined returns the location of a record: the previous one, if that is the same.
+func joined(rec facts.LocationRecord, parent *facts.Location, version uint64, previous *Forest) *facts.Location {
+	if l := previous.ByID(rec.ID); l != nil && l.Parent() == parent && l.Record() == rec {
+		return l
 	}
-	f.All[i] = l
-	return l
+	return facts.NewLocation(rec, parent, version)
 }
 
 // ByID returns the location with an id; nil if there is none.

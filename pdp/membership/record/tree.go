@@ -14,9 +14,9 @@ import (
 // Tree is the checked locations of one organization. It is immutable.
 type Tree struct {
 	*Forest
-	Root    *facts.Location
-	Faults  error // why the tree must not be used; nil if it may be used
-	records map[string]*Location
+	Root   *facts.Location
+	Faults error                // why the tree must not be used; nil if it may be used
+	faulty map[string]*Location // its records; nil if it may be used
 }
 
 // errTree means that the locations do not form one organization.
@@ -26,13 +26,12 @@ var errTree = errors.New("the locations are not those of one organization")
 // location that has not changed since previous is kept, with everything derived from it; previous may be nil. An error
 // means that the organization cannot be determined.
 func (v *Validator) Tree(locations []Location, faults *Faults, version uint64, previous *Tree) (*Tree, error) {
-	t := &Tree{records: make(map[string]*Location, len(locations))}
+	t := &Tree{}
 	checked := slices.Clone(locations)
 	v.CheckLocations(checked, faults)
 	rootID := ""
 	for i := range locations {
 		l := &locations[i]
-		t.records[l.ID] = l
 		if l.Parent == "" && l.ID != "" && l.ID != Unreadable {
 			if rootID != "" {
 				return nil, fmt.Errorf("%w: it has two roots", errTree)
@@ -45,6 +44,10 @@ func (v *Validator) Tree(locations []Location, faults *Faults, version uint64, p
 	}
 	if t.Faults = faults.Err(); t.Faults != nil {
 		// Only the root is known of a tree that must not be used.
+		t.faulty = make(map[string]*Location, len(locations))
+		for i := range locations {
+			t.faulty[locations[i].ID] = &locations[i]
+		}
 		t.Root = facts.NewLocation(facts.LocationRecord{ID: rootID}, nil, version)
 		return t, nil
 	}
@@ -75,8 +78,8 @@ func (v *Validator) Join(u *User, found *Faults, version uint64, locate func(loc
 			cause = fmt.Errorf("organization %s: %w", membership.Quote(t.Root.ID()), t.Faults)
 			suspended[t.Root.ID()] = cause
 		}
-		for l := t.records[a.Location]; l != nil && t.Faults == nil; l = t.records[l.Parent] {
-			locations[l.ID] = l
+		for l := t.ByID(a.Location); l != nil; l = l.Parent() {
+			locations[l.ID()] = checkedLocation(l)
 		}
 	}
 	c := checker{vocab: vocabulary{v.Vocabulary}, faults: faults, locations: locations, suspended: func(location string) bool {
@@ -100,6 +103,11 @@ func (v *Validator) Join(u *User, found *Faults, version uint64, locate func(loc
 		return nil, &facts.Suspended{User: facts.NewSuspendedUser(u.UserRecord, version, at, suspended), Err: cause}
 	}
 	return facts.NewUser(u.UserRecord, version, at)
+}
+
+// checkedLocation returns the record of a location that has no faults.
+func checkedLocation(l *facts.Location) *Location {
+	return &Location{LocationRecord: l.Record(), About: Subject{List: LocationList, ID: l.ID()}}
 }
 
 // organizations returns the organizations whose part of a user's record has a fault. "" stands for the record itself.
@@ -134,16 +142,26 @@ func (t *Tree) organizationOf(location string) string {
 
 // Has reports whether a tree contains a location. A tree that must not be used contains every location that has a
 // record.
-func (t *Tree) Has(location string) bool { return t.records[location] != nil }
+func (t *Tree) Has(location string) bool { return t.ByID(location) != nil || t.faulty[location] != nil }
 
 // IDs iterates over the ids of the locations of a tree, even if the tree must not be used.
-func (t *Tree) IDs() iter.Seq[string] { return maps.Keys(t.records) }
+func (t *Tree) IDs() iter.Seq[string] {
+	if t.Forest == nil {
+		return maps.Keys(t.faulty)
+	}
+	return maps.Keys(t.Ordinal)
+}
+
+// SameIDs reports whether two trees have the same locations, whatever else is different.
+func (t *Tree) SameIDs(other *Tree) bool {
+	return t.Forest != nil && other.Forest != nil && slices.EqualFunc(t.All, other.All, func(a, b *facts.Location) bool { return a.ID() == b.ID() })
+}
 
 // InOrder returns the records of a tree in ascending order of their ids. The tree must be usable.
 func (t *Tree) InOrder() []Location {
-	all := make([]Location, 0, len(t.records))
+	all := make([]Location, 0, len(t.All))
 	for _, l := range t.All {
-		all = append(all, *t.records[l.ID()])
+		all = append(all, *checkedLocation(l))
 	}
 	return all
 }
@@ -151,10 +169,10 @@ func (t *Tree) InOrder() []Location {
 // Suspended returns a [*facts.Suspended] with what is known about a location of a tree that must not be used.
 func (t *Tree) Suspended(location string) error {
 	root, at := facts.LocationRecord{ID: t.Root.ID()}, facts.LocationRecord{ID: location}
-	if l := t.records[root.ID]; l != nil && l.Model != Unreadable {
+	if l := t.faulty[root.ID]; l != nil && l.Model != Unreadable {
 		root.Model, root.Kind = l.Model, l.Kind
 	}
-	if l := t.records[location]; l != nil && l.Kind != Unreadable {
+	if l := t.faulty[location]; l != nil && l.Kind != Unreadable {
 		at.Kind, at.Model = l.Kind, l.Model
 	}
 	return &facts.Suspended{Location: facts.NewSuspendedLocation(root, at), Err: t.Faults}

@@ -28,6 +28,7 @@ type changeJSON struct {
 	ID           string         `json:"i,omitempty"`
 	Organization string         `json:"o,omitempty"`
 	Version      uint64         `json:"v,omitempty"`
+	Since        uint64         `json:"s,omitempty"`
 }
 
 func (c changeJSON) validate() error {
@@ -38,7 +39,7 @@ func (c changeJSON) validate() error {
 		return errors.New("a change has no id")
 	case c.ID != "" && !facts.ValidID(c.ID), c.Organization != "" && !facts.ValidID(c.Organization):
 		return errors.New("the id of a change is too long or has invalid characters")
-	case c.Version > pdp.MaxVersion:
+	case c.Version > pdp.MaxVersion || c.Since > pdp.MaxVersion:
 		return errors.New("the version of a change is too large")
 	}
 	return nil
@@ -47,7 +48,7 @@ func (c changeJSON) validate() error {
 func encodeChanges(changes []pdp.Change) ([]byte, error) {
 	list := make([]changeJSON, len(changes))
 	for i, c := range changes {
-		list[i] = changeJSON{Kind: c.Kind, ID: c.ID, Organization: c.Organization, Version: c.Version}
+		list[i] = changeJSON{Kind: c.Kind, ID: c.ID, Organization: c.Organization, Version: c.Version, Since: c.Since}
 		if err := list[i].validate(); err != nil {
 			return nil, err
 		}
@@ -73,7 +74,7 @@ func decodeChanges(text string) ([]pdp.Change, error) {
 		if c.validate() != nil {
 			return nil, errEntry
 		}
-		changes[i] = pdp.Change{Kind: c.Kind, ID: c.ID, Organization: c.Organization, Version: c.Version}
+		changes[i] = pdp.Change{Kind: c.Kind, ID: c.ID, Organization: c.Organization, Version: c.Version, Since: c.Since}
 	}
 	return changes, nil
 }

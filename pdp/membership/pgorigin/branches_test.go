@@ -1,0 +1,245 @@
+package pgorigin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
+
+// countedOrigin counts the organizations that are fetched, whole and in part.
+type countedOrigin struct {
+	*Origin
+	whole, parts atomic.Int64
+}
+
+func (o *countedOrigin) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
+	o.whole.Add(1)
+	return o.Origin.Organization(ctx, location)
+}
+
+func (o *countedOrigin) Branches(ctx context.Context, root string, locations []string) (*membership.RawRecord, error) {
+	o.parts.Add(1)
+	return o.Origin.Branches(ctx, root, locations)
+}
+
+var regions = []string{"metro", "far"}
+
+// changeLocations commits a transaction of one to three random changes in two regions. Now and then the divisions that it moves
+// change while they are in the other region, and are moved back.
+func changeLocations(t *testing.T, conn *pgx.Conn, r *rand.Rand, name string) {
+	one := func(all ...string) string { return all[r.IntN(len(all))] }
+	region, division := func() string { return one(regions...) }, func() string { return "d" + fmt.Sprint(r.IntN(6)) }
+	facility := func() string { return "f" + fmt.Sprint(r.IntN(20)) }
+	var sql []string
+	for range 1 + r.IntN(3) {
+		switch r.IntN(9) {
+		case 0:
+			sql = append(sql, fmt.Sprintf(`UPDATE locations SET name = '%s' WHERE id = '%s'`, name, facility()))
+		case 1:
+			sql = append(sql, fmt.Sprintf(`UPDATE locations SET name = '%s' WHERE id IN ('%s', '%s')`, name, one(facility(), division(), region()), facility()))
+		case 2:
+			sql = append(sql, fmt.Sprintf(`UPDATE locations SET parent = '%s' WHERE id = '%s'`, division(), facility()))
+		case 3:
+			sql = append(sql, fmt.Sprintf(`UPDATE locations SET parent = '%s' WHERE id = '%s'`, region(), division()))
+		case 4:
+			sql = append(sql, fmt.Sprintf(`DELETE FROM locations WHERE id = '%s'`, facility()))
+		case 5:
+			sql = append(sql, fmt.Sprintf(`INSERT INTO locations (id, kind, parent) VALUES ('%s', 'facility', '%s') ON CONFLICT DO NOTHING`, facility(), division()))
+		case 6:
+			at := division()
+			sql = append(sql, fmt.Sprintf(`DELETE FROM locations WHERE parent = '%s'`, at),
+				fmt.Sprintf(`INSERT INTO locations (id, kind, parent) VALUES ('%s', 'facility', '%s') ON CONFLICT (id) DO UPDATE SET parent = EXCLUDED.parent`, facility(), at))
+		case 7:
+			at, to := division(), regions
+			sql = append(sql, fmt.Sprintf(`UPDATE locations SET parent = '%s' WHERE id = '%s'`, to[0], at),
+				fmt.Sprintf(`INSERT INTO locations (id, kind, parent) VALUES ('%s', 'facility', '%s') ON CONFLICT (id) DO UPDATE SET name = '%s'`, facility(), at, name),
+				fmt.Sprintf(`UPDATE locations SET parent = '%s' WHERE id = '%s'`, to[1], at))
+		case 8:
+			sql = append(sql, fmt.Sprintf(`UPDATE locations SET id = '%s' WHERE id = '%s' AND NOT EXISTS (SELECT FROM locations WHERE id = '%[1]s')`, facility(), facility()))
+		}
+	}
+	err := conn.PgConn().Exec(context.Background(), "BEGIN; "+strings.Join(sql, ";")+"; COMMIT").Close()
+	if err != nil { // only by the other writers
+		assert.Regexp(t, "deadlock detected|duplicate key", err.Error(), sql)
+		assert.NoError(t, conn.PgConn().Exec(context.Background(), "ROLLBACK").Close())
+	}
+}
+
+func fillRegions(t *testing.T, server *servertest.Postgres) (*countedOrigin, *pgx.Conn) {
+	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers("")))
+	servertest.Exec(t, conn, `INSERT INTO locations (id, kind, model) VALUES ('far', 'region', 'regional')`)
+	servertest.Exec(t, conn, `INSERT INTO locations (id, kind, parent) SELECT 'd' || i, 'division', CASE WHEN i % 2 = 0 THEN 'metro' ELSE 'far' END FROM generate_series(0, 5) i`)
+	servertest.Exec(t, conn, `INSERT INTO locations (id, kind, parent) SELECT 'f' || i, 'facility', 'd' || i % 6 FROM generate_series(0, 14) i`)
+	return &countedOrigin{Origin: p}, conn
+}
+
+func openConfirmed(t *testing.T, o membership.Origin) *cache.Cache {
+	c := openCache(t, cache.Config{Origin: o, FetchTimeout: fixture.Timeout, TTL: time.Hour})
+	require.Eventually(t, func() bool { return c.Status().Confirmed }, fixture.Timeout, 5*time.Millisecond)
+	return c
+}
+
+// cachedTree returns the locations of an organization, and the version of all of them.
+func cachedTree(t *testing.T, c *cache.Cache, root string) (string, uint64) {
+	v, err := c.View(context.Background(), facts.Requirement{})
+	require.NoError(t, err)
+	all, err := v.Locations(context.Background(), facts.LocationQuery{Beneath: root, Limit: 1 << 20})
+	require.NoError(t, err)
+	var records []facts.LocationRecord
+	for _, l := range all {
+		records = append(records, l.Record())
+		found, err := v.Location(context.Background(), l.ID())
+		require.NoError(t, err)
+		require.Same(t, l, found)
+		require.Equal(t, root, l.Organization())
+	}
+	return fmt.Sprint(records), v.OrganizationFreshness(all[0].Root()).Version
+}
+
+// fetchedTree returns what cachedTree should return.
+func fetchedTree(t *testing.T, p *Origin, root string) (string, uint64) {
+	raw, err := p.Organization(context.Background(), root)
+	require.NoError(t, err)
+	var records []facts.LocationRecord
+	require.NoError(t, json.Unmarshal(raw.Record, &records))
+	return fmt.Sprint(records), raw.Version
+}
+
+// After any changes, what is made of the parts that have changed is what is fetched as a whole.
+func postgresBranches(t *testing.T, server *servertest.Postgres) {
+	o, conn := fillRegions(t, server)
+	c := openConfirmed(t, o)
+	for _, root := range regions {
+		cachedTree(t, c, root)
+	}
+	r := rand.New(rand.NewPCG(5, 5))
+	before := o.whole.Load()
+	for i := range 200 {
+		for range 1 + r.IntN(3) {
+			changeLocations(t, conn, r, fmt.Sprint("name ", i))
+		}
+		for _, root := range regions {
+			want, version := fetchedTree(t, o.Origin, root)
+			require.Eventually(t, func() bool {
+				got, is := cachedTree(t, c, root)
+				if is == version {
+					require.Equal(t, want, got, "in version %d", version)
+				}
+				return is == version
+			}, fixture.Timeout, time.Millisecond)
+		}
+	}
+	assert.Greater(t, o.parts.Load(), int64(100))
+	assert.Less(t, o.whole.Load()-before, o.parts.Load()/10, "on a busy machine what is announced can arrive too late")
+}
+
+// While others write, each version that a cache gives is what the tables had in that version.
+func postgresBranchesOfManyWriters(t *testing.T, server *servertest.Postgres) {
+	o, _ := fillRegions(t, server)
+	c := openConfirmed(t, o)
+	var written sync.WaitGroup
+	for w := range 3 {
+		conn, r := servertest.Connect(t, o.listenAt.url), rand.New(rand.NewPCG(uint64(w), 7))
+		servertest.Exec(t, conn, "SET deadlock_timeout = '20ms'")
+		written.Go(func() {
+			for i := range 150 {
+				changeLocations(t, conn, r, fmt.Sprintf("name %d of %d", i, w))
+				time.Sleep(time.Duration(r.IntN(10)) * time.Millisecond)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { written.Wait(); close(done) }()
+	type state struct {
+		root    string
+		version uint64
+	}
+	fetched, cached := map[state]string{}, map[state]string{}
+	for over := false; !over; {
+		select {
+		case <-done:
+			over = true
+		default:
+		}
+		for _, root := range regions {
+			got, version := cachedTree(t, c, root)
+			cached[state{root, version}] = got
+			want, version := fetchedTree(t, o.Origin, root)
+			fetched[state{root, version}] = want
+		}
+	}
+	compared := 0
+	for at, want := range fetched {
+		if got, known := cached[at]; known {
+			require.Equal(t, want, got, "%v", at)
+			compared++
+		}
+	}
+	t.Logf("%d versions fetched, %d cached, %d compared; %d organizations fetched in part, %d whole", len(fetched), len(cached), compared, o.parts.Load(), o.whole.Load())
+	assert.Greater(t, compared, 50)
+	assert.Greater(t, o.parts.Load(), o.whole.Load())
+}
+
+// A location that is new, moved or gone is found where it is without fetching any organization as a whole.
+func postgresBranchesOfOne(t *testing.T, server *servertest.Postgres) {
+	o, conn := fillRegions(t, server)
+	c := openConfirmed(t, o)
+	for _, root := range regions {
+		cachedTree(t, c, root)
+	}
+	before := o.whole.Load()
+	organizationOf := func(id string) string {
+		v, err := c.View(context.Background(), facts.Requirement{})
+		require.NoError(t, err)
+		l, err := v.Location(context.Background(), id)
+		require.NoError(t, err)
+		if l == nil {
+			return ""
+		}
+		return l.Organization()
+	}
+	for _, change := range []struct {
+		sql, location, organization string
+		whole                       int64
+	}{
+		{`INSERT INTO locations (id, kind, parent) VALUES ('new', 'facility', 'd0')`, "new", "metro", 0},
+		{`UPDATE locations SET parent = 'd1' WHERE id = 'new'`, "new", "far", 0},
+		{`UPDATE locations SET parent = 'metro' WHERE id = 'd1'`, "new", "metro", 0},
+		{`DELETE FROM locations WHERE id = 'new'`, "new", "", 1}, // the tables are asked whether it is anywhere
+	} {
+		require.NotEqual(t, change.organization, organizationOf(change.location))
+		asked := o.whole.Load()
+		servertest.Exec(t, conn, change.sql)
+		require.Eventually(t, func() bool { return organizationOf(change.location) == change.organization }, fixture.Timeout, time.Millisecond, change.sql)
+		assert.LessOrEqual(t, o.whole.Load()-asked, change.whole, change.sql)
+	}
+	assert.Less(t, o.whole.Load()-before, int64(3))
+	ids := []string{"f1", "d0", "nowhere"}
+	slices.Sort(ids)
+	raw, err := o.Branches(context.Background(), "nowhere", ids)
+	require.NoError(t, err)
+	require.Nil(t, raw)
+	raw, err = o.Branches(context.Background(), "d0", ids)
+	require.NoError(t, err)
+	require.Nil(t, raw, "no root")
+	raw, err = o.Branches(context.Background(), "far", ids)
+	require.NoError(t, err)
+	require.Equal(t, "[]", string(raw.Record))
+}

@@ -82,7 +82,7 @@ YAML file has more settings, and the sinks that records are sent to. "wardkeeper
 
 Unless GOGC is set, the garbage collector runs with GOGC=400, and no sooner than after some 90 MB, if the memory limit has
 room for that. Unless GOMEMLIMIT is set, the memory limit is nine tenths of the container's (cgroups), and if GOGC is not
-set either, at most about 256 MiB plus twice the size of the facts: membership.memory, or the directory file.
+set either, 64 MiB and one and a half times membership.memory, or 256 MiB and twice the size of a directory file.
 
 Exit status: 0 stopped on request, or checked without errors; 1 could not serve, or stopped before every request had
 finished; 2 settings, policy or directory are invalid.`,

@@ -34,7 +34,7 @@ var sectionNames = []string{"http", "postgres", "redis"}
 
 func defaultMembership() Membership {
 	return Membership{
-		Announced: AnnouncedSome, TTL: 10 * time.Minute, NegativeTTL: 30 * time.Second, FetchTimeout: 2 * time.Second, Memory: 256 << 20,
+		Announced: AnnouncedSome, TTL: 10 * time.Minute, NegativeTTL: 30 * time.Second, FetchTimeout: 2 * time.Second, Memory: 48 << 20,
 		HTTP: httporigin.Config{Timeout: time.Second, Retries: 2, MaxConnections: 32},
 		Postgres: pgorigin.Config{
 			Tables:         pgorigin.Tables{Users: "users", Assignments: "assignments", Locations: "locations"},

@@ -26,8 +26,12 @@ const maxBallast = 16 << 20
 // no memory.
 var ballast atomic.Pointer[[]byte]
 
-// headroom is the memory, on top of the facts, with which the collector runs no more often than by default.
+// headroom is the memory, on top of the facts of a file, with which the collector runs no more often than by default.
 const headroom = 256 << 20
+
+// cacheHeadroom is the memory on top of a cache and half of it. With the default cache the process stays within 200 MB, of which
+// the program itself is 50. The collector then runs more often than GCPercent says.
+const cacheHeadroom = 64 << 20
 
 // Memory adjusts the soft memory limit of the collector to the size of the facts. GOGC and GOMEMLIMIT take precedence.
 type Memory struct {
@@ -71,7 +75,7 @@ func (m *Memory) Log(logger *slog.Logger) {
 
 // ReserveCache adjusts the limit to an in-process cache of this many bytes, which GCPercent alone would let grow to five times
 // as much.
-func (m *Memory) ReserveCache(bytes int) { m.setFor(int64(bytes)) }
+func (m *Memory) ReserveCache(bytes int) { m.setLimit(int64(bytes) + int64(bytes)/2 + cacheHeadroom) }
 
 // Loaded adjusts the limit to a directory file that has just been loaded. It returns the memory that loading took to the
 // system: that of the document and the previous directory.
@@ -79,12 +83,12 @@ func (m *Memory) Loaded() {
 	debug.FreeOSMemory()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
-	m.setFor(int64(stats.HeapAlloc))
+	m.setLimit(2*int64(stats.HeapAlloc) + headroom)
 }
 
-func (m *Memory) setFor(live int64) {
+func (m *Memory) setLimit(limit int64) {
 	if m.adjust {
-		m.set(min(m.container, 2*live+headroom))
+		m.set(min(m.container, limit))
 	}
 }
 

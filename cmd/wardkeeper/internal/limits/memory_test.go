@@ -42,9 +42,9 @@ func TestMemoryLimitFollowsTheFacts(t *testing.T) {
 	limit := int64(0)
 	set := func(l int64) { limit = l }
 	(&Memory{container: unlimited, adjust: true, set: set}).ReserveCache(100 << 20)
-	require.EqualValues(t, 456<<20, limit)
-	(&Memory{container: 300 << 20, adjust: true, set: set}).ReserveCache(100 << 20)
-	require.EqualValues(t, 300<<20, limit, "the container's limit is lower")
+	require.EqualValues(t, 214<<20, limit)
+	(&Memory{container: 200 << 20, adjust: true, set: set}).ReserveCache(100 << 20)
+	require.EqualValues(t, 200<<20, limit, "the container's limit is lower")
 	(&Memory{container: unlimited, adjust: true, set: set}).Loaded()
 	require.Greater(t, limit, int64(256<<20))
 	require.Less(t, limit, int64(unlimited))

@@ -51,14 +51,18 @@ func measure(t *testing.T, r *report, binary string, n int, say func(string, ...
 	say("%d users: filling PostgreSQL", n)
 	w := fill(t, binary, database, n)
 
-	first := serve(t, binary, database, redis.URL())
-	before := usedMemory(t, redis)
+	r.add(n, "locations", 0, float64(w.locations))
+	first := serve(t, binary, "--directory", database, "--redis", redis.URL())
+	require.NoError(t, first.decide(1)) // the administrator and the region
+	before, cached := usedMemory(t, redis), first.cached(t)
 	say("%d users: asking about %d of them", n, w.asked)
 	r.latencies(n, "decision, facts from PostgreSQL", 0, first.ask(t, w, 0))
+	r.add(n, "bytes of a cached user", 0, (first.cached(t)-cached)/float64(w.asked))
 	r.add(n, "bytes of a user in Redis", 0, float64(usedMemory(t, redis)-before)/float64(w.asked))
 	r.latencies(n, "decision, facts in memory", 0, first.ask(t, w, 0))
 	r.add(n, "decisions per second, facts in memory", 0, first.saturate(t, w, 8, time.Second))
-	second := serve(t, binary, database, redis.URL())
+	r.latencies(n, "the first decision after a location has changed", 0, first.change(t, database))
+	second := serve(t, binary, "--directory", database, "--redis", redis.URL())
 	r.latencies(n, "decision, facts from Redis", 0, second.ask(t, w, 0))
 
 	say("%d users: reading lists", n)
@@ -81,9 +85,16 @@ func measure(t *testing.T, r *report, binary string, n int, say func(string, ...
 	r.add(n, "pages of 1,000: the first, ms", 0, milliseconds(pages[0]))
 	r.add(n, "pages of 1,000: in the middle, ms", 0, milliseconds(pages[len(pages)/2]))
 	r.add(n, "pages of 1,000: the last, ms", 0, milliseconds(pages[len(pages)-1]))
-	r.add(n, "resident set after the questions, MB", 200, second.resident(t))
-	r.add(n, "resident set after the lists, MB", 200, first.resident(t))
+	r.add(n, "largest resident set, questions only, MB", 200, second.resident(t))
+	r.add(n, "largest resident set, with the lists, MB", 200, first.resident(t))
+	if n <= largestFile {
+		say("%d users: loading them from a file", n)
+		r.add(n, "start with all users in a file, s", 0, load(t, binary, n).Seconds())
+	}
 }
+
+// largestFile is the largest directory that is measured as a file.
+const largestFile = 200_000
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 

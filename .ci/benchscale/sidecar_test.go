@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -27,6 +28,7 @@ import (
 // region is the directory that was filled: a region with an administrator of all.
 type region struct {
 	users, asked       int
+	locations          int
 	facility, rareName string
 }
 
@@ -41,16 +43,18 @@ func build(t *testing.T) (binary string) {
 
 // regionSQL fills the tables: users $1, facilities $2. One in a thousand users has a rare family name.
 var regionSQL = []string{
-	`INSERT INTO locations (id, name, kind, model) VALUES ('metro', 'Metro', 'region', 'regional')`,
+	// The triggers would write each user a second time.
+	`ALTER TABLE users DISABLE TRIGGER USER`, `ALTER TABLE assignments DISABLE TRIGGER USER`, `ALTER TABLE locations DISABLE TRIGGER USER`,
+	`INSERT INTO locations (id, name, kind, model, version) VALUES ('metro', 'Metro', 'region', 'regional', 1)`,
 	`INSERT INTO locations (id, name, kind, parent) SELECT 'd' || i, 'Division ' || i, 'division', 'metro' FROM generate_series(0, 19) i`,
 	`INSERT INTO locations (id, name, kind, parent) SELECT 'f' || i, 'Facility ' || i, 'facility', 'd' || i % 20 FROM generate_series(0, $2::int - 1 + 0 * $1::int) i`,
 	`BEGIN`,
 	`SET CONSTRAINTS ALL DEFERRED`,
-	`INSERT INTO users (id, username, given, family, status, default_location) SELECT 'u' || i, 'u' || i || '@example.org', 'Given' || i % 977,
-		CASE WHEN i % 1000 = 7 THEN 'Quillfeather' ELSE 'Family' || md5(i::text) END, CASE WHEN i % 20 = 3 THEN 'deactivated' ELSE 'active' END, 'f' || i % $2::int
+	`INSERT INTO users (id, username, given, family, status, default_location, version) SELECT 'u' || i, 'u' || i || '@example.org', 'Given' || i % 977,
+		CASE WHEN i % 1000 = 7 THEN 'Quillfeather' ELSE 'Family' || md5(i::text) END, CASE WHEN i % 20 = 3 THEN 'deactivated' ELSE 'active' END, 'f' || i % $2::int, 1
 		FROM generate_series(1, $1::int) i`,
 	`INSERT INTO assignments (user_id, location, role) SELECT 'u' || i, 'f' || i % $2::int, 'ed_normal' FROM generate_series(1, $1::int) i`,
-	`INSERT INTO users (id, default_location) VALUES ('admin', 'metro')`,
+	`INSERT INTO users (id, default_location, version) VALUES ('admin', 'metro', 1)`,
 	`INSERT INTO assignments (user_id, location, role) VALUES ('admin', 'metro', 'regional_admin')`,
 	`COMMIT`,
 	`VACUUM ANALYZE`,
@@ -62,15 +66,19 @@ func fill(t *testing.T, binary, database string, n int) region {
 	conn, err := pgx.Connect(t.Context(), database)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close(context.Background()) }()
-	_, err = conn.PgConn().Exec(t.Context(), string(schema)).ReadAll()
-	require.NoError(t, err)
-	facilities := max(n/50, 20)
+	install := func() {
+		_, err := conn.PgConn().Exec(t.Context(), string(schema)).ReadAll()
+		require.NoError(t, err)
+	}
+	install()
+	facilities := max(n/10, 20)
 	for _, sql := range regionSQL {
 		sql = strings.NewReplacer("$1::int", strconv.Itoa(n), "$2::int", strconv.Itoa(facilities)).Replace(sql)
 		_, err := conn.Exec(t.Context(), sql)
 		require.NoError(t, err, sql)
 	}
-	return region{users: n, asked: min(*asked, n), facility: "f1", rareName: "quillfeather"}
+	install() // with triggers
+	return region{users: n, asked: min(*asked, n), locations: facilities + 21, facility: "f1", rareName: "quillfeather"}
 }
 
 // sidecar is a running server.
@@ -81,8 +89,9 @@ type sidecar struct {
 
 var urlInLog = regexp.MustCompile(`"url":"([^"]+)"`)
 
-func serve(t *testing.T, binary, database, redis string) *sidecar {
-	cmd := exec.Command(binary, "serve", "--addr", "127.0.0.1:0", "--log-format", "json", "--log-level", "info", "--directory", database, "--redis", redis)
+// serve starts a server with settings, and returns once it serves.
+func serve(t *testing.T, binary string, settings ...string) *sidecar {
+	cmd := exec.Command(binary, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-format", "json", "--log-level", "info"}, settings...)...)
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -170,6 +179,48 @@ func (s *sidecar) saturate(t *testing.T, w region, connections int, duration tim
 	return float64(answered.Load()) / time.Since(began).Seconds()
 }
 
+// change renames a location again and again, and returns how long each decision took that came next.
+func (s *sidecar) change(t *testing.T, database string) (took []time.Duration) {
+	conn, err := pgx.Connect(t.Context(), database)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.Background()) }()
+	for i := range 20 {
+		_, err := conn.Exec(t.Context(), `UPDATE locations SET name = $1 WHERE id = 'f1'`, fmt.Sprint("Facility, version ", i))
+		require.NoError(t, err)
+		time.Sleep(50 * time.Millisecond) // the server hears of it
+		began := time.Now()
+		require.NoError(t, s.decide(1))
+		took = append(took, time.Since(began))
+	}
+	return took
+}
+
+var cachedInMetrics = regexp.MustCompile(`(?m)^wardkeeper_membership_memory_bytes (\S+)$`)
+
+// cached returns the bytes of the facts that the server keeps.
+func (s *sidecar) cached(t *testing.T) float64 {
+	w, err := client.Get(s.url + "/metrics")
+	require.NoError(t, err)
+	defer func() { _ = w.Body.Close() }()
+	body, err := io.ReadAll(w.Body)
+	require.NoError(t, err)
+	found := cachedInMetrics.FindSubmatch(body)
+	require.NotNil(t, found)
+	bytes, err := strconv.ParseFloat(string(found[1]), 64)
+	require.NoError(t, err)
+	return bytes
+}
+
+// load returns how long a server takes to start with a file of n users.
+func load(t *testing.T, binary string, n int) time.Duration {
+	file := filepath.Join(t.TempDir(), "directory.json")
+	output, err := exec.Command(binary, "directory", "generate", "--users", strconv.Itoa(n), "-o", file).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	began := time.Now()
+	serve(t, binary, "--directory", file)
+	return time.Since(began)
+}
+
 // list is a list of users to whom the administrator may do an action, by default view them.
 type list struct {
 	action, location, query, token string
@@ -224,11 +275,17 @@ func (s *sidecar) walk(t *testing.T, w region) (took []time.Duration) {
 	}
 }
 
-// resident returns the resident set of the server in MB.
+// resident returns the largest resident set that the server has had, in MB.
 func (s *sidecar) resident(t *testing.T) float64 {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.cmd.Process.Pid))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	require.NoError(t, err)
-	pages, err := strconv.Atoi(strings.Fields(string(data))[1])
-	require.NoError(t, err)
-	return float64(pages*os.Getpagesize()) / 1e6
+	for line := range strings.Lines(string(data)) {
+		if text, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kilobytes, err := strconv.Atoi(strings.Fields(text)[0])
+			require.NoError(t, err)
+			return float64(kilobytes*1024) / 1e6
+		}
+	}
+	t.Fatal("the system does not say how much memory a process has had")
+	return 0
 }

@@ -56,6 +56,7 @@ type present struct {
 	userVersions, locationVersions bool
 	search                         bool // the column for searches
 	trigrams                       bool // an index of that column
+	inactive                       bool // an index of the statuses of users
 }
 
 var versionColumn = column{name: "version", wanted: "a bigint", optional: true, accepts: whole}
@@ -148,8 +149,11 @@ FROM named LEFT JOIN (types t JOIN pg_type ty ON ty.oid = t.type AND ty.typtype 
 	_, has.userVersions = columns[0]["version"]
 	_, has.locationVersions = columns[2]["version"]
 	if _, has.search = columns[0][searchColumn.name]; has.search {
-		has.trigrams, err = hasTrigrams(ctx, db, t)
+		if has.trigrams, err = hasTrigrams(ctx, db, t); err != nil {
+			return has, err
+		}
 	}
+	has.inactive, err = hasInactive(ctx, db, t)
 	return has, err
 }
 
@@ -159,6 +163,17 @@ func hasTrigrams(ctx context.Context, db querier, t tables) (found bool, err err
   JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = $2 AND i.indkey::text = a.attnum::text
   JOIN pg_opclass o ON o.oid = i.indclass[0] AND o.opcname = 'gin_trgm_ops'
   WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND i.indpred IS NULL)`, t.users, searchColumn.name)
+	if err != nil {
+		return false, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
+}
+
+// hasInactive reports whether an index finds users by their status.
+func hasInactive(ctx context.Context, db querier, t tables) (found bool, err error) {
+	rows, err := db.Query(ctx, `SELECT EXISTS (SELECT FROM pg_index i
+  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = 'status' AND i.indkey::text = a.attnum::text
+  WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND i.indpred IS NULL)`, t.users)
 	if err != nil {
 		return false, err
 	}

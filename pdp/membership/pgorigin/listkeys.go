@@ -89,7 +89,11 @@ func (w writer) searchColumn() string {
 // the same expressions.
 func (w writer) keys(s listShape, one, two string) (first, second string) {
 	text := func(value string) string {
-		return fmt.Sprintf("COALESCE(NULLIF(%s, ''), %s)", ordered(value), w.absent(s))
+		key := ordered(value)
+		if w.quickly { // of most texts, which are ASCII, case folding is this
+			key = fmt.Sprintf(`CASE WHEN octet_length(%[1]s) = length(%[1]s) THEN lower(%[1]s COLLATE "C") ELSE %[2]s END`, "("+value+")::text", key)
+		}
+		return fmt.Sprintf("COALESCE(NULLIF(%s, ''), %s)", key, w.absent(s))
 	}
 	switch s.sort {
 	case facts.SortLastLogin:

@@ -8,14 +8,17 @@ import (
 )
 
 const (
-	// gathered is the maximum number of users of a location that are collected and sorted for a page. By a text it is
-	// gatheredByText times more: who matches a text can be at the end of the list, where a walk comes late.
-	gathered, gatheredByText = 5_000, 6
+	// gathered is the maximum number of users of a location that are collected and sorted for a page. By a text or the status it is
+	// gatheredFromTable times more: they can be at the end of the list, where a walk comes late.
+	gathered, gatheredFromTable = 5_000, 6
 	// walked is the number of users at which a query looks in the order of a list. The list then continues with another
 	// query.
 	walked = 2_000
-	// walkedForText is how many times more it looks at if a column has the texts to search, which is cheaper.
-	walkedForText = 5
+	// glanced is how many times fewer it looks at to find out whether many match a text: one in glanceEnough of them. Where fewer do,
+	// gathering all of them takes less time than to walk on.
+	glanced, glanceEnough = 4, 50
+	// walkedCheaply is how many times more it looks at if columns say who is left out: the column of texts to search, or the status.
+	walkedCheaply = 5
 )
 
 // listWay is a way to find a page. Gathering fails if there are more than [gathered] users; a walk takes any list, but finds
@@ -23,9 +26,12 @@ const (
 type listWay int
 
 const (
-	walk        listWay = iota // through all users, in the order of the list, by its index
-	gatherScope                // the users of the location
-	gatherText                 // the users whose texts match, by an index of trigrams
+	walk           listWay = iota // through all users, in the order of the list, by its index
+	glance                        // a short walk, which is enough if many match the text
+	gatherAssigned                // the users with an assignment as described
+	gatherInactive                // the users who are not active, by an index of statuses
+	gatherScope                   // the users of the location
+	gatherText                    // the users whose texts match, by an index of trigrams
 )
 
 // listShape selects the query for a list; everything else is a parameter.
@@ -37,24 +43,32 @@ type listShape struct {
 	filtered   bool // by a text
 	exact      bool // by texts that the column for searches could join
 	continued  bool // after a cursor
+	status     string
+	assigned   bool // as the next three say
+	at, roles  bool // at some locations, with some roles
+	active     bool
 }
+
+func (s listShape) walks() bool { return s.way == walk || s.way == glance }
+
+func (s listShape) fromTable() bool { return s.way == gatherText || s.way == gatherInactive }
 
 // tooMany is the place in the only row of a query that would have to gather too many users.
 const tooMany = -1
 
 // list returns the query for a list. Its parameters are the limit $1, then id, first and second value of the cursor, the
-// location and the folded text, as far as the shape has them. Its columns are record, version, history, the place in the
+// location, the folded text, and the locations and roles of an assignment, as far as the shape has them. Its columns are record, version, history, the place in the
 // result, whether there is a record, and the cursor behind the row.
 func (w writer) list(s listShape) string {
 	p := w.parameters(s)
 	page := w.gather(s)
-	if s.way == walk {
+	if s.walks() {
 		page = w.walk(s)
 	}
 	sql := "WITH RECURSIVE " + w.scope(s) + page + `
 SELECT r.record, COALESCE(r.version, 0), COALESCE(r.history, ''), page.place, page.hit, page.id, COALESCE(page.one, ''), COALESCE(page.two, '')
 FROM page LEFT JOIN LATERAL ({record}) r ON page.hit`
-	if s.way != walk {
+	if !s.walks() {
 		sql += fmt.Sprintf(`
 UNION ALL SELECT NULL, 0, '', %d, false, '', '', '' WHERE (SELECT count(*) > {gathered} FROM few)`, tooMany)
 	}
@@ -64,6 +78,45 @@ UNION ALL SELECT NULL, 0, '', %d, false, '', '', '' WHERE (SELECT count(*) > {ga
 		"{gathered}", fmt.Sprint(w.most(s)), "{walked}", fmt.Sprint(w.budget(s)),
 		"{users}", w.users, "{assignments}", w.assignments, "{locations}", w.locations)...)
 	return r.Replace(r.Replace(sql)) // {record} contains none, but conditions contain tables and parameters
+}
+
+// among returns the conditions on u that the way does not meet by itself.
+func (w writer) among(s listShape) string {
+	all := []string{"true"}
+	if s.status != "" {
+		all = append(all, w.hasStatus(s))
+	}
+	if s.filtered && s.way != gatherText {
+		all = append(all, w.matches(s))
+	}
+	if s.assigned && s.way != gatherAssigned {
+		all = append(all, fmt.Sprintf("COALESCE((SELECT true FROM {assignments} a WHERE a.user_id::text = u.id::text AND %s LIMIT 1), false)", w.asAssigned(s)))
+	}
+	return strings.Join(all, " AND ")
+}
+
+// hasStatus returns a condition that u has the status, or one that is none, which is a fault to be reported.
+func (w writer) hasStatus(s listShape) string {
+	other := facts.StatusActive
+	if s.status == facts.StatusActive {
+		other = facts.StatusDeactivated
+	}
+	return "u.status::text IS DISTINCT FROM '" + other + "'"
+}
+
+// asAssigned returns a condition that an assignment is as described.
+func (w writer) asAssigned(s listShape) string {
+	condition := "true"
+	if s.at {
+		condition += " AND a.location::text = ANY ({at}::text[])"
+	}
+	if s.roles {
+		condition += " AND a.role::text = ANY ({roles}::text[])"
+	}
+	if s.active {
+		condition += " AND COALESCE(a.status::text, '" + facts.StatusActive + "') = '" + facts.StatusActive + "'"
+	}
+	return condition
 }
 
 // parameters returns the placeholders of the parameters that a shape has.
@@ -82,13 +135,15 @@ func (w writer) parameters(s listShape) []string {
 	add(s.continued && s.sort == facts.SortName, "{after two}")
 	add(!s.everywhere, "{location}")
 	add(s.filtered, "{text}")
+	add(s.at, "{at}")
+	add(s.roles, "{roles}")
 	return all
 }
 
 // most returns the number of users that a query gathers at most.
 func (w writer) most(s listShape) int {
-	if s.way == gatherText {
-		return w.gathered * gatheredByText
+	if s.fromTable() {
+		return w.gathered * gatheredFromTable
 	}
 	return w.gathered
 }
@@ -96,10 +151,12 @@ func (w writer) most(s listShape) int {
 // budget returns the number of users at which a query looks in the order of the list; 0 if it gathers them.
 func (w writer) budget(s listShape) int64 {
 	switch {
-	case s.way != walk:
+	case !s.walks():
 		return 0
-	case s.filtered && w.search:
-		return int64(w.walked) * walkedForText
+	case s.way == walk && (s.filtered && w.search || s.status == facts.StatusDeactivated):
+		return int64(w.walked) * walkedCheaply
+	case s.way == glance:
+		return max(int64(w.walked)/glanced, 1)
 	}
 	return int64(w.walked)
 }
@@ -124,20 +181,32 @@ few AS MATERIALIZED (
   SELECT a.id FROM beneath LEFT JOIN LATERAL
     (SELECT a.user_id::text AS id FROM {assignments} a WHERE a.location::text = beneath.id OFFSET 0) a ON true LIMIT {gathered} + 1),
 `
+	case gatherAssigned:
+		parts += fmt.Sprintf(`few AS MATERIALIZED (SELECT a.user_id::text AS id FROM {assignments} a WHERE %s LIMIT {gathered} + 1),
+`, w.asAssigned(s))
 	case gatherText:
-		parts += `few AS MATERIALIZED (SELECT u.id::text AS id FROM {users} u WHERE u.wardkeeper_search LIKE {text} LIMIT {gathered} + 1),
-`
+		parts += few(w.matches(s))
+	case gatherInactive: // an index has these
+		parts += few(`u.status::text < 'active' OR u.status::text > 'active' OR u.status IS NULL`)
 	}
 	return parts
+}
+
+// few returns the CTE for users who are gathered from their table.
+func few(condition string) string {
+	return "few AS MATERIALIZED (SELECT u.* FROM {users} u WHERE " + condition + " LIMIT {gathered} + 1),\n"
 }
 
 // gather returns the CTE of a page from few users, which are sorted.
 func (w writer) gather(s listShape) string {
 	one, two := w.values(s)
+	w.quickly = true
 	first, second := w.keys(s, one, two)
-	matches, after, within := "true", "true", "true"
-	if s.filtered && s.way != gatherText {
-		matches = w.matches(s)
+	after, within := "true", "true"
+	users := `few u WHERE (SELECT count(*) <= {gathered} FROM few)`
+	if !s.fromTable() {
+		users = `(SELECT DISTINCT id FROM few WHERE (SELECT count(*) <= {gathered} FROM few)) few
+  CROSS JOIN LATERAL (SELECT u.* FROM {users} u WHERE u.id::text = few.id OFFSET 0) u WHERE true`
 	}
 	if s.continued {
 		after = w.behind(s)
@@ -147,9 +216,8 @@ func (w writer) gather(s listShape) string {
 	}
 	return fmt.Sprintf(`page AS (SELECT u.*, true AS hit, row_number() OVER () AS place FROM (SELECT u.* FROM (SELECT u.* FROM (
   SELECT u.id::text COLLATE "C" AS id, %[2]s AS one, %[3]s AS two, %[4]s AS first, %[5]s AS second
-  FROM (SELECT DISTINCT id FROM few WHERE (SELECT count(*) <= {gathered} FROM few)) few
-  CROSS JOIN LATERAL (SELECT u.* FROM {users} u WHERE u.id::text = few.id OFFSET 0) u WHERE %[6]s OFFSET 0) u
-  WHERE %[7]s ORDER BY %[1]s OFFSET 0) u WHERE %[8]s LIMIT $1) u)`, w.order(s, "first", "second", "id"), one, two, first, second, matches, after, within)
+  FROM %[9]s AND %[6]s OFFSET 0) u
+  WHERE %[7]s ORDER BY %[1]s OFFSET 0) u WHERE %[8]s LIMIT $1) u)`, w.order(s, "first", "second", "id"), one, two, first, second, w.among(s), after, within, users)
 }
 
 // behind returns a condition that a gathered user is after the cursor.
@@ -169,7 +237,7 @@ func (w writer) walk(s listShape) string {
 	var parts []string
 	part := func(number int, condition, order string) {
 		one, two := w.values(s)
-		parts = append(parts, fmt.Sprintf(`(SELECT u.id::text COLLATE "C" AS id, u.given, u.family, u.username, u.default_location, u.last_login%s, %s AS one, %s AS two, %d AS part
+		parts = append(parts, fmt.Sprintf(`(SELECT u.id::text COLLATE "C" AS id, u.given, u.family, u.username, u.default_location, u.last_login, u.status%s, %s AS one, %s AS two, %d AS part
   FROM {users} u WHERE %s ORDER BY %s LIMIT {walked})`, w.searchColumn(), w.stored(s, one), two, number, condition, order))
 	}
 	hit := "true"
@@ -209,9 +277,7 @@ func (w writer) walk(s listShape) string {
 		part(2, condition, id)
 		hit = "(u.part = 1) = " + w.visible(s, "u.default_location::text")
 	}
-	if s.filtered {
-		hit += " AND " + w.matches(s)
-	}
+	hit += " AND " + w.among(s)
 	if !s.everywhere {
 		hit += " AND COALESCE(" + w.within("u.id", "a.user_id::text", "{location}") + ", false)"
 	}

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
@@ -16,13 +18,20 @@ import (
 )
 
 // ways returns how to find a page, the first one that can.
-func (s listShape) ways(q *queries, text string) []listWay {
+func (s listShape) ways(q *queries, asked facts.UserQuery, text string, large *largeLists) []listWay {
 	var ways []listWay
-	if !s.everywhere {
+	if s.assigned {
+		ways = append(ways, gatherAssigned)
+	}
+	// Too many with an assignment at the location are too many of the location.
+	if !s.everywhere && !large.has(asked.Beneath) && !(s.at && slices.Contains(asked.Only.Assigned.Locations, asked.Beneath)) {
 		ways = append(ways, gatherScope)
 	}
+	if s.status == facts.StatusDeactivated && q.inactive && !large.has(everyInactive) {
+		ways = append(ways, gatherInactive)
+	}
 	if s.filtered && !s.exact && q.trigrams && utf8.RuneCountInString(text) >= trigram {
-		ways = append(ways, gatherText)
+		ways = append(ways, glance, gatherText)
 	}
 	return append(ways, walk)
 }
@@ -38,7 +47,10 @@ var likeEscaper = strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`)
 
 // Users implements [membership.Origin]. A query looks at a bounded number of users.
 func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUsers, error) {
-	s := listShape{sort: q.Sort, descending: q.Descending, everywhere: q.Beneath == "", filtered: q.Text != "", continued: facts.ValidID(q.After.ID)}
+	s := listShape{sort: q.Sort, descending: q.Descending, everywhere: q.Beneath == "", filtered: q.Text != "", continued: facts.ValidID(q.After.ID), status: q.Only.Status}
+	if held := q.Only.Assigned; held != nil {
+		s.assigned, s.at, s.roles, s.active = true, held.Locations != nil, held.Roles != nil, held.Active
+	}
 	if s.sort == "" {
 		s.sort = facts.SortName
 	}
@@ -69,6 +81,12 @@ func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 	if s.filtered {
 		args = append(args, "%"+likeEscaper.Replace(text)+"%")
 	}
+	if s.at {
+		args = append(args, q.Only.Assigned.Locations)
+	}
+	if s.roles {
+		args = append(args, q.Only.Assigned.Roles)
+	}
 	var page listPage
 	err := p.ask(ctx, listTimeoutFactor*p.timeout, func(ctx context.Context, queries *queries) error {
 		select {
@@ -77,10 +95,16 @@ func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", errNoConnection, ctx.Err())
 		}
-		for _, s.way = range s.ways(queries, text) {
+		for _, s.way = range s.ways(queries, q, text, &p.large) {
 			page = listPage{most: most, budget: queries.budget(s)}
-			if err := p.rows(ctx, queries.list(s), args, page.add); err != nil || !page.tooMany {
+			if err := p.rows(ctx, queries.list(s), args, page.add); err != nil || page.suffices(s.way) {
 				return err
+			}
+			switch s.way {
+			case gatherScope:
+				p.large.add(q.Beneath)
+			case gatherInactive:
+				p.large.add(everyInactive)
 			}
 		}
 		return nil
@@ -99,6 +123,11 @@ type listPage struct {
 	bytes   int
 	last    int64 // place
 	tooMany bool
+}
+
+// suffices reports whether no other way has to be tried.
+func (l *listPage) suffices(way listWay) bool {
+	return !l.tooMany && (way != glance || !l.More || int64(len(l.Users)) > l.budget/glanceEnough)
 }
 
 // add adds a row. It returns false if the page is complete.
@@ -133,4 +162,33 @@ func (l *listPage) add(rows pgx.Rows) (bool, error) {
 	}
 	l.Users, l.Next, l.More = append(l.Users, one), next, place == l.budget
 	return true, nil
+}
+
+// everyInactive stands for all users who are not active, beside the locations of largeLists.
+const everyInactive = ""
+
+// largeLists are locations that had too many users to gather a while ago, so that not every page tries it.
+type largeLists struct {
+	mu    sync.Mutex
+	until map[string]time.Time
+}
+
+const (
+	largeFor       = time.Minute
+	maxLargeListed = 1000
+)
+
+func (l *largeLists) has(location string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Now().Before(l.until[location])
+}
+
+func (l *largeLists) add(location string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.until == nil || len(l.until) == maxLargeListed {
+		l.until = map[string]time.Time{}
+	}
+	l.until[location] = time.Now().Add(largeFor)
 }

@@ -25,7 +25,7 @@ func waysOf(p *Origin) map[string]*Origin {
 	for name, q := range map[string]*queries{
 		"walked":         newQueries(p.tables, present{userVersions: true, locationVersions: true, search: true, trigrams: true}, 0, walked),
 		"in small steps": newQueries(p.tables, present{userVersions: true, locationVersions: true}, 0, 7),
-		"by trigrams":    newQueries(p.tables, present{userVersions: true, locationVersions: true, search: true, trigrams: true}, 40, 40),
+		"by indexes":     newQueries(p.tables, present{userVersions: true, locationVersions: true, search: true, trigrams: true, inactive: true}, 40, 40),
 	} {
 		all[name] = &Origin{pool: p.pool, secrets: p.secrets, tables: p.tables, timeout: p.timeout, listSlots: p.listSlots, breaker: p.breaker}
 		all[name].queries.Store(q)
@@ -93,6 +93,54 @@ func postgresPages(t *testing.T, server *servertest.Postgres) {
 			}
 		}
 		assert.Greater(t, pages, 700)
+	}
+}
+
+// Whoever cannot be a hit must not be returned, and everybody else must be, however they are found.
+func postgresOnly(t *testing.T, server *servertest.Postgres) {
+	d := origintest.MixedDirectory(t, 9, 150)
+	p, conn := filledOrigin(t, server, d)
+	found := 0
+	_, err := p.User(t.Context(), "a") // learns what the tables have
+	require.NoError(t, err)
+	require.True(t, p.queries.Load().inactive, "directory schema makes the index")
+	for way, p := range waysOf(p) {
+		for _, status := range []string{"", facts.StatusActive, facts.StatusDeactivated} {
+			for _, held := range []*facts.Assigned{
+				nil, {Active: true}, {Locations: []string{"metro"}}, {Locations: []string{"ghi", "grp"}}, {Roles: []string{"owner", "ed_admin", "user"}},
+				{Locations: []string{"grp", "hs"}, Roles: []string{"practitioner", "user"}, Active: true}, {Locations: []string{"nowhere"}}, {Roles: []string{}},
+			} {
+				for _, beneath := range []string{"", "metro", "grp"} {
+					for i, text := range []string{"", "an"} {
+						q := facts.UserQuery{Beneath: beneath, Sort: membership.SortKeys[(found+i)%len(membership.SortKeys)], Descending: i == 1, Text: text,
+							Only: facts.Only{Status: status, Assigned: held}, Limit: 30}
+						for more := true; more; {
+							want := assertPage(t, d, p, q, way)
+							found += len(want.Users)
+							q.After, more = want.Next, want.More
+						}
+					}
+				}
+			}
+		}
+	}
+	assert.Greater(t, found, 2000)
+
+	// A status that is none is a fault, which a list reports.
+	servertest.Exec(t, conn, `ALTER TABLE users DROP CONSTRAINT users_status_check, ALTER COLUMN status DROP NOT NULL;
+		UPDATE users SET status = CASE id WHEN 'a' THEN NULL ELSE 'away' END WHERE id IN (SELECT min(id) FROM users UNION SELECT max(id) FROM users)`)
+	for way, p := range waysOf(p) {
+		for _, status := range []string{facts.StatusActive, facts.StatusDeactivated} {
+			page := wholePage(t, p, facts.UserQuery{Only: facts.Only{Status: status}})
+			faulty := 0
+			for _, u := range page.Users {
+				v := record.NewValidator(fixture.Vocabulary())
+				if _, faults, err := v.User(v.Tokens(u.Record)); err != nil || faults.Err() != nil {
+					faulty++
+				}
+			}
+			assert.Equal(t, 2, faulty, "%s: %s", way, status)
+		}
 	}
 }
 

@@ -78,6 +78,7 @@ type Origin struct {
 	life          time.Duration // minimum lifetime of a connection
 	// listSlots limits how many lists are read at a time, because they are slow and must leave connections for records.
 	listSlots chan struct{}
+	large     largeLists
 	breaker   *breaker
 	down      outage.Outage // while breaker suspends queries
 	secrets   *secrets

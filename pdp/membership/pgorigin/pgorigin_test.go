@@ -104,6 +104,7 @@ func TestOrigin(t *testing.T) {
 		"errors":                    postgresErrors,
 		"schema twice":              postgresSchemaTwice,
 		"pages":                     postgresPages,
+		"who can be a hit":          postgresOnly,
 		"lists that take long":      postgresListsWait,
 		"cursors":                   postgresCursors,
 		"writes":                    postgresWrites,

@@ -19,7 +19,7 @@ type queries struct {
 	user, username, organization, branches, locations string
 	list                                              func(listShape) string
 	budget                                            func(listShape) int64
-	trigrams                                          bool // whether an index finds texts
+	trigrams, inactive                                bool // whether an index finds texts, and users who are not active
 }
 
 func newQueries(t tables, has present, gathered, walked int) *queries {
@@ -41,6 +41,7 @@ func newQueries(t tables, has present, gathered, walked int) *queries {
 		list:     w.list,
 		budget:   w.budget,
 		trigrams: has.search && has.trigrams,
+		inactive: has.inactive,
 	}
 	return q
 }
@@ -53,6 +54,7 @@ type writer struct {
 	userVersion, locationVersion string
 	gathered, walked             int
 	search                       bool // whether users have the column for searches
+	quickly                      bool // keys are compared with each other, and need not be the expressions of an index
 }
 
 // folded returns SQL for [facts.Fold]. Full case folding is lower(upper(lower())) in the root locale, except for the dotless i,

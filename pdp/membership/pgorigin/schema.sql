@@ -56,6 +56,9 @@ END $$;
 
 CREATE INDEX IF NOT EXISTS locations_parent ON locations (parent);
 CREATE INDEX IF NOT EXISTS assignments_location ON assignments (location, user_id);
+-- Whoever has a role, and whoever is not active, is found without looking at everybody.
+CREATE INDEX IF NOT EXISTS assignments_role ON assignments (role, location);
+CREATE INDEX IF NOT EXISTS users_status ON users (status);
 
 -- Usernames and the orders of lists go by case-folded texts, usernames in NFC. The expression is full case folding in
 -- Unicode's sense, made of what PostgreSQL has: it is what the server asks by, word for word, or an index would be of no use.

@@ -23,6 +23,8 @@ func mayImport(from, to string) bool {
 	switch {
 	case to == "pdp/deadline": // a leaf
 		return from == "pdp" || from == "pdp/httpapi"
+	case to == "pdp/decisionpart": // a leaf
+		return from == "pdp/decisionlog" || from == "pdp/decisionrecord"
 	case to == "pdp/loopback": // a leaf
 		return slices.Contains([]string{"adapters/identity", "adapters/routes", "pdp/decisionsink", "pdp/membership/httporigin"}, from) || strings.HasPrefix(from, "cmd/")
 	case to == "pdp/outage": // a leaf
@@ -47,7 +49,7 @@ func mayImport(from, to string) bool {
 		return false
 	case strings.HasPrefix(from, "bundles/"): // follow and release do not need each other: cmd connects them
 		return to == "bundles" || to == "bundles/internal/atomicfile"
-	case from == "policies" || from == "pdp/rotation" || from == "pdp/outage" || from == "pdp/loopback" || from == "pdp/tracing" || from == "pdp/filter" || from == "pdp/decisionlog" || from == "pdp/deadline" || from == "bundles" || from == "pdp/authzen":
+	case from == "policies" || from == "pdp/decisionpart" || from == "pdp/rotation" || from == "pdp/outage" || from == "pdp/loopback" || from == "pdp/tracing" || from == "pdp/filter" || from == "pdp/decisionlog" || from == "pdp/deadline" || from == "bundles" || from == "pdp/authzen":
 		return false
 	case from == "pdp/decisionformat":
 		return to == "pdp/decisionrecord"

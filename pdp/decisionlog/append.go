@@ -8,13 +8,15 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 )
 
 // entry is a record on its way to the disk.
 type entry struct {
 	at     time.Time
 	record []byte
-	parts  []Placed
+	parts  []decisionpart.Placed
 	weight int64      // see size
 	done   chan error // nil if nobody waits
 
@@ -30,14 +32,14 @@ var entries = sync.Pool{New: func() any { return new(entry) }}
 const maxPooledRecord = 16 << 10
 
 // newEntry returns an entry with a copy of a record.
-func newEntry(record []byte, parts []Placed) (*entry, error) {
-	if err := checkPlaces(record, parts); err != nil {
+func newEntry(record []byte, parts []decisionpart.Placed) (*entry, error) {
+	if err := decisionpart.Check(record, parts); err != nil {
 		return nil, err
 	}
 	whole, weight := len(record), len(record)+aroundRecord
 	for _, p := range parts {
-		whole += len(p.Part.value)
-		weight += len(p.Part.value) + aroundPart
+		whole += len(p.Part.Value())
+		weight += len(p.Part.Value()) + aroundPart
 	}
 	switch {
 	case whole > MaxRecord || weight > maxLine:
@@ -49,7 +51,7 @@ func newEntry(record []byte, parts []Placed) (*entry, error) {
 	e.at, e.weight = time.Now(), int64(weight)
 	if hasLineEnd(record) { // between its tokens: a string has none
 		compact := bytes.NewBuffer(e.record[:0])
-		err := json.Compact(compact, Whole(record, parts))
+		err := json.Compact(compact, decisionpart.Whole(record, parts))
 		e.record = compact.Bytes()
 		return e, err
 	}
@@ -75,7 +77,7 @@ func (e *entry) size() int64 { return e.weight }
 // the record is on disk, with [Buffered] when it is queued. See [FailurePolicy] for what it does if that is not possible.
 //
 // If the context ends first, the error wraps its cause; a record that was being written at that moment may still be appended.
-func (l *Log) Append(ctx context.Context, record []byte, parts ...Placed) error {
+func (l *Log) Append(ctx context.Context, record []byte, parts ...decisionpart.Placed) error {
 	e, err := newEntry(record, parts)
 	if err != nil {
 		return err

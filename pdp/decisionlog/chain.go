@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 )
 
 // chain is a place in the chain of hashes.
@@ -17,8 +19,8 @@ type chain struct {
 	oldest  uint64 // segment, as last stated
 	ended   bool   // the segment is complete
 
-	parts     []*Part // that records of the segment refer to
-	partBytes int     // of them, by partSize
+	parts     []*decisionpart.Part // that records of the segment refer to
+	partBytes int                  // of them, by partSize
 }
 
 // extent is how far a segment is as it was written.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 )
 
 // The formats of segments that are read. One of the first has no parts.
@@ -59,10 +61,10 @@ type line struct {
 	seq        uint64 // of the record
 	time       time.Time
 	record     []byte
-	references []reference // of the record
-	parts      []Placed    // that they refer to, as the chain says
-	number     int         // of the part
-	value      []byte      // of the part
+	references []reference           // of the record
+	parts      []decisionpart.Placed // that they refer to, as the chain says
+	number     int                   // of the part
+	value      []byte                // of the part
 
 	covered   []byte // the bytes that the hash covers
 	hash      []byte // as written, in hexadecimal

@@ -8,56 +8,9 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 )
-
-// Part is a JSON value that many records share, such as a location. A segment has it once for all of them. A Part never changes.
-type Part struct{ value []byte }
-
-// NewPart returns a part with a value, JSON in UTF-8 of at most [MaxRecord] bytes, and keeps the slice.
-func NewPart(value []byte) (*Part, error) {
-	if len(value) > MaxRecord || !jsontext.Value(value).IsValid(jsontext.AllowDuplicateNames(true)) || hasLineEnd(value) {
-		return nil, errors.New("a part of records is not JSON on one line, or is too long")
-	}
-	return &Part{value}, nil
-}
-
-// Placed is a part of a record. It takes the place of the null at the offset.
-type Placed struct {
-	Part   *Part
-	Offset int
-}
-
-// null stands in a record where a part belongs.
-const null = "null"
-
-// Whole returns a record with its parts in their places.
-func Whole(record []byte, parts []Placed) []byte {
-	if len(parts) == 0 {
-		return record
-	}
-	size := len(record)
-	for _, p := range parts {
-		size += len(p.Part.value) - len(null)
-	}
-	whole, from := make([]byte, 0, size), 0
-	for _, p := range parts {
-		whole = append(append(whole, record[from:p.Offset]...), p.Part.value...)
-		from = p.Offset + len(null)
-	}
-	return append(whole, record[from:]...)
-}
-
-// checkPlaces reports whether there is a null for each part, one after the other.
-func checkPlaces(record []byte, parts []Placed) error {
-	from := 0
-	for _, p := range parts {
-		if p.Part == nil || p.Offset < from || p.Offset > len(record) || !bytes.HasPrefix(record[p.Offset:], []byte(null)) {
-			return errors.New("a record has no place for a part of it")
-		}
-		from = p.Offset + len(null)
-	}
-	return nil
-}
 
 // reference says where a record has which part of its segment.
 type reference struct{ offset, number int }
@@ -67,14 +20,14 @@ func (c *chain) place(l *line) error {
 	if len(l.references) == 0 {
 		return nil
 	}
-	l.parts = make([]Placed, len(l.references))
+	l.parts = make([]decisionpart.Placed, len(l.references))
 	for i, r := range l.references {
 		if r.number < 0 || r.number >= len(c.parts) {
 			return fmt.Errorf("the record has the part %d, which is not in the segment before it", r.number)
 		}
-		l.parts[i] = Placed{c.parts[r.number], r.offset}
+		l.parts[i] = decisionpart.Placed{Part: c.parts[r.number], Offset: r.offset}
 	}
-	return checkPlaces(l.record, l.parts)
+	return decisionpart.Check(l.record, l.parts)
 }
 
 // take notes a part of the segment. The number 0 begins anew, so that whoever reads need not keep all parts of a long segment.
@@ -88,7 +41,11 @@ func (c *chain) take(l *line) error {
 	if c.partBytes += partSize(l.value); c.partBytes > maxParts {
 		return errors.New("the segment has more parts than are written")
 	}
-	c.parts = append(c.parts, &Part{bytes.Clone(l.value)})
+	part, err := decisionpart.New(bytes.Clone(l.value))
+	if err != nil {
+		return err
+	}
+	c.parts = append(c.parts, part)
 	return nil
 }
 
@@ -100,7 +57,7 @@ func partSize(value []byte) int { return len(value) + 128 }
 
 // partTable has the numbers of the parts that the segment being written has. The zero value is empty.
 type partTable struct {
-	numbers map[*Part]int
+	numbers map[*decisionpart.Part]int
 	size    int
 }
 
@@ -108,18 +65,18 @@ type partTable struct {
 func (t *partTable) reset() { *t = partTable{} }
 
 // append appends the parts of a record that the segment lacks.
-func (t *partTable) append(to []byte, prev digest, parts []Placed) ([]byte, digest) {
+func (t *partTable) append(to []byte, prev digest, parts []decisionpart.Placed) ([]byte, digest) {
 	more := 0
 	for _, p := range parts {
 		if _, known := t.numbers[p.Part]; !known {
-			more += partSize(p.Part.value)
+			more += partSize(p.Part.Value())
 		}
 	}
 	if more == 0 {
 		return to, prev
 	}
 	if t.size+more > maxParts || t.numbers == nil {
-		*t = partTable{numbers: map[*Part]int{}}
+		*t = partTable{numbers: map[*decisionpart.Part]int{}}
 	}
 	for _, p := range parts {
 		if _, known := t.numbers[p.Part]; known {
@@ -127,15 +84,15 @@ func (t *partTable) append(to []byte, prev digest, parts []Placed) ([]byte, dige
 		}
 		start := len(to)
 		to = append(strconv.AppendInt(append(to, partStart...), int64(len(t.numbers)), 10), valueMiddle...)
-		to, prev = appendHash(append(to, p.Part.value...), start, prev)
+		to, prev = appendHash(append(to, p.Part.Value()...), start, prev)
 		t.numbers[p.Part] = len(t.numbers)
-		t.size += partSize(p.Part.value)
+		t.size += partSize(p.Part.Value())
 	}
 	return to, prev
 }
 
 // appendReferences appends where a record has which part.
-func (t *partTable) appendReferences(to []byte, parts []Placed) []byte {
+func (t *partTable) appendReferences(to []byte, parts []decisionpart.Placed) []byte {
 	if len(parts) == 0 {
 		return to
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 )
 
 // sharedParts has the parts that test records share, by their values.
@@ -21,13 +23,17 @@ func appendShared(ctx context.Context, l *Log, record string) error {
 	if !padded {
 		return l.Append(ctx, []byte(record))
 	}
-	part, err := NewPart([]byte(value))
+	part, err := decisionpart.New([]byte(value))
 	if err != nil {
 		return err
 	}
 	known, _ := sharedParts.LoadOrStore(value, part)
 	before += `"pad":`
-	return l.Append(ctx, []byte(before+"null}"), Placed{known.(*Part), len(before)})
+	return l.Append(ctx, []byte(before+"null}"), at(known.(*decisionpart.Part), len(before)))
+}
+
+func at(part *decisionpart.Part, offset int) decisionpart.Placed {
+	return decisionpart.Placed{Part: part, Offset: offset}
 }
 
 // padded returns the records n = from to n = to, some of which have the same long value, some one of their own, and some none.
@@ -166,19 +172,19 @@ func TestReferencesThatMeanNothingAreFaults(t *testing.T) {
 		f := loadFolder(t, dir)
 		return f[f.names()[0]][0]
 	}
-	const at = `"time":"2026-01-02T03:04:05Z"`
+	const time = `"time":"2026-01-02T03:04:05Z"`
 	for what, lines := range map[string][]string{
-		"no such part":                 {`{"seq":1,` + at + `,"parts":[[5,0]],"record":{"a":null}`},
-		"a negative number":            {`{"part":0,"value":1`, `{"seq":1,` + at + `,"parts":[[5,-1]],"record":{"a":null}`},
-		"a negative offset":            {`{"part":0,"value":1`, `{"seq":1,` + at + `,"parts":[[-5,0]],"record":{"a":null}`},
-		"an offset outside":            {`{"part":0,"value":1`, `{"seq":1,` + at + `,"parts":[[99,0]],"record":{"a":null}`},
-		"no null there":                {`{"part":0,"value":1`, `{"seq":1,` + at + `,"parts":[[5,0]],"record":{"a":1234}`},
-		"inside of a text":             {`{"part":0,"value":"\"x\""`, `{"seq":1,` + at + `,"parts":[[6,0]],"record":{"a":"null"}`},
-		"twice the same place":         {`{"part":0,"value":1`, `{"seq":1,` + at + `,"parts":[[5,0],[5,0]],"record":{"a":null}`},
-		"no list":                      {`{"part":0,"value":1`, `{"seq":1,` + at + `,"parts":[5,0],"record":{"a":null}`},
+		"no such part":                 {`{"seq":1,` + time + `,"parts":[[5,0]],"record":{"a":null}`},
+		"a negative number":            {`{"part":0,"value":1`, `{"seq":1,` + time + `,"parts":[[5,-1]],"record":{"a":null}`},
+		"a negative offset":            {`{"part":0,"value":1`, `{"seq":1,` + time + `,"parts":[[-5,0]],"record":{"a":null}`},
+		"an offset outside":            {`{"part":0,"value":1`, `{"seq":1,` + time + `,"parts":[[99,0]],"record":{"a":null}`},
+		"no null there":                {`{"part":0,"value":1`, `{"seq":1,` + time + `,"parts":[[5,0]],"record":{"a":1234}`},
+		"inside of a text":             {`{"part":0,"value":"\"x\""`, `{"seq":1,` + time + `,"parts":[[6,0]],"record":{"a":"null"}`},
+		"twice the same place":         {`{"part":0,"value":1`, `{"seq":1,` + time + `,"parts":[[5,0],[5,0]],"record":{"a":null}`},
+		"no list":                      {`{"part":0,"value":1`, `{"seq":1,` + time + `,"parts":[5,0],"record":{"a":null}`},
 		"parts out of order":           {`{"part":1,"value":1`},
 		"a part that is no JSON":       {`{"part":0,"value":{`},
-		"parts before the last part 0": {`{"part":0,"value":1`, `{"part":1,"value":1`, `{"part":0,"value":1`, `{"seq":1,` + at + `,"parts":[[5,1]],"record":{"a":null}`},
+		"parts before the last part 0": {`{"part":0,"value":1`, `{"part":1,"value":1`, `{"part":0,"value":1`, `{"seq":1,` + time + `,"parts":[[5,1]],"record":{"a":null}`},
 	} {
 		t.Run(what, func(t *testing.T) {
 			all := []string{head(t)}
@@ -199,19 +205,19 @@ func TestReferencesThatMeanNothingAreFaults(t *testing.T) {
 
 func TestRecordsWithoutAPlaceForTheirParts(t *testing.T) {
 	l := open(t, Config{Dir: t.TempDir()})
-	part, err := NewPart([]byte(`{"a":1}`))
+	part, err := decisionpart.New([]byte(`{"a":1}`))
 	require.NoError(t, err)
-	for _, parts := range [][]Placed{{{part, 0}}, {{part, -1}}, {{part, 99}}, {{nil, 5}}, {{part, 5}, {part, 5}}, {{part, 14}, {part, 5}}} {
+	for _, parts := range [][]decisionpart.Placed{{at(part, 0)}, {at(part, -1)}, {at(part, 99)}, {at(nil, 5)}, {at(part, 5), at(part, 5)}, {at(part, 14), at(part, 5)}} {
 		require.Error(t, l.Append(t.Context(), []byte(`{"a":null,"b":null}`), parts...))
 	}
 	for _, value := range []string{"", "{", "1 2", "[\n1]", strings.Repeat("1", MaxRecord+1)} {
-		_, err := NewPart([]byte(value))
+		_, err := decisionpart.New([]byte(value))
 		require.Error(t, err, "%.20s", value)
 	}
-	big, err := NewPart([]byte(`"` + strings.Repeat("x", MaxRecord-2) + `"`))
+	big, err := decisionpart.New([]byte(`"` + strings.Repeat("x", MaxRecord-2) + `"`))
 	require.NoError(t, err)
-	require.Error(t, l.Append(t.Context(), []byte(`{"a":null}`), Placed{big, 5}))
-	require.NoError(t, l.Append(t.Context(), []byte("{\n\"a\": null}"), Placed{part, 7}))
+	require.Error(t, l.Append(t.Context(), []byte(`{"a":null}`), at(big, 5)))
+	require.NoError(t, l.Append(t.Context(), []byte("{\n\"a\": null}"), at(part, 7)))
 	closeLog(t, l)
 	require.Equal(t, []string{`{"a":{"a":1}}`}, readAll(t, l.cfg.Dir))
 }

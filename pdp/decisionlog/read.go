@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"iter"
 	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 )
 
 // Entry is a record in the log.
@@ -62,7 +64,7 @@ func (c *chain) readContent(s segment, content io.Reader, next *head, later []se
 		}
 		record := bytes.Clone(l.record)
 		if len(l.parts) > 0 {
-			if record = Whole(l.record, l.parts); len(record) > maxLine || !isObject(record) {
+			if record = decisionpart.Whole(l.record, l.parts); len(record) > maxLine || !isObject(record) {
 				return &Fault{File: s.name(), Line: at.lines + 1, Seq: l.seq, Problem: "the record with its parts is not a JSON object, or is too long"}
 			}
 		}

@@ -5,14 +5,14 @@ import (
 	"testing"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
-	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionrecord"
 )
 
 // nowhere drops records.
 type nowhere struct{}
 
-func (nowhere) Append(context.Context, []byte, ...decisionlog.Placed) error { return nil }
+func (nowhere) Append(context.Context, []byte, ...decisionpart.Placed) error { return nil }
 
 // BenchmarkRecord measures a decision without and with its record, which is dropped.
 func BenchmarkRecord(b *testing.B) {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
-	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
@@ -52,17 +52,17 @@ const maxKept = 8 << 20
 // factWriter writes facts. It keeps the parts that many questions share as they are written. It is safe for concurrent use.
 type factWriter struct {
 	private *private
-	kept    sync.Map // of *decisionlog.Part, by *input.Object or *ast.Term, which never change
+	kept    sync.Map // of *decisionpart.Part, by *input.Object or *ast.Term, which never change
 	size    atomic.Int64
 }
 
 // write writes facts with null for the parts that are shared, which it appends to parts.
-func (w *factWriter) write(out []byte, parts *[]decisionlog.Placed, f *facts.Facts) []byte {
+func (w *factWriter) write(out []byte, parts *[]decisionpart.Placed, f *facts.Facts) []byte {
 	return w.object(out, parts, f.Object(), allFacts)
 }
 
 // share writes null for what many questions share, and notes the part.
-func (w *factWriter) share(out []byte, parts *[]decisionlog.Placed, value any, write func([]byte) []byte) []byte {
+func (w *factWriter) share(out []byte, parts *[]decisionpart.Placed, value any, write func([]byte) []byte) []byte {
 	part, ok := w.kept.Load(value)
 	if !ok {
 		start := len(out)
@@ -71,7 +71,7 @@ func (w *factWriter) share(out []byte, parts *[]decisionlog.Placed, value any, w
 		if len(written) < minPart {
 			return out
 		}
-		made, err := decisionlog.NewPart(bytes.Clone(written))
+		made, err := decisionpart.New(bytes.Clone(written))
 		if err != nil { // it is too long, and so is the record
 			return out
 		}
@@ -82,7 +82,7 @@ func (w *factWriter) share(out []byte, parts *[]decisionlog.Placed, value any, w
 		}
 		part, _ = w.kept.LoadOrStore(value, made)
 	}
-	*parts = append(*parts, decisionlog.Placed{Part: part.(*decisionlog.Part), Offset: len(out)})
+	*parts = append(*parts, decisionpart.Placed{Part: part.(*decisionpart.Part), Offset: len(out)})
 	return append(out, "null"...)
 }
 
@@ -93,7 +93,7 @@ const minPart = 64
 // partOverhead is about what a kept part needs besides its bytes, the records that it is made of included.
 const partOverhead = 1 << 10
 
-func (w *factWriter) object(out []byte, parts *[]decisionlog.Placed, o *input.Object, as *form) []byte {
+func (w *factWriter) object(out []byte, parts *[]decisionpart.Placed, o *input.Object, as *form) []byte {
 	write := func(out []byte) []byte {
 		out, first := append(out, '{'), true
 		o.Each(func(m *input.Member) {
@@ -108,7 +108,7 @@ func (w *factWriter) object(out []byte, parts *[]decisionlog.Placed, o *input.Ob
 }
 
 // member writes a member of an object if it may be kept.
-func (w *factWriter) member(out []byte, parts *[]decisionlog.Placed, first *bool, key, value *ast.Term, object *input.Object, as *form) []byte {
+func (w *factWriter) member(out []byte, parts *[]decisionpart.Placed, first *bool, key, value *ast.Term, object *input.Object, as *form) []byte {
 	name, ok := key.Value.(ast.String)
 	if !ok {
 		return out
@@ -133,7 +133,7 @@ func (w *factWriter) member(out []byte, parts *[]decisionlog.Placed, first *bool
 	return w.term(out, parts, value, inner)
 }
 
-func (w *factWriter) term(out []byte, parts *[]decisionlog.Placed, term *ast.Term, as *form) []byte {
+func (w *factWriter) term(out []byte, parts *[]decisionpart.Placed, term *ast.Term, as *form) []byte {
 	switch value := term.Value.(type) {
 	case ast.String:
 		if as.text != nil {

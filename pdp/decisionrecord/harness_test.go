@@ -15,7 +15,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
-	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionrecord"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
@@ -29,10 +29,10 @@ type sink struct {
 	err     error
 }
 
-func (s *sink) Append(_ context.Context, record []byte, parts ...decisionlog.Placed) error {
+func (s *sink) Append(_ context.Context, record []byte, parts ...decisionpart.Placed) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.records = append(s.records, string(decisionlog.Whole(record, parts)))
+	s.records = append(s.records, string(decisionpart.Whole(record, parts)))
 	return s.err
 }
 

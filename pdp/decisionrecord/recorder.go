@@ -12,14 +12,14 @@ import (
 	"sync/atomic"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
-	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 )
 
 // Sink keeps records. Implementations must be safe for concurrent use.
 type Sink interface {
 	// Append keeps one record. It returns when the record is kept as safely as promised; after an error it may not be. It
 	// keeps neither slice.
-	Append(ctx context.Context, record []byte, parts ...decisionlog.Placed) error
+	Append(ctx context.Context, record []byte, parts ...decisionpart.Placed) error
 }
 
 // Config configures a [Recorder]. Sink is required.
@@ -105,7 +105,7 @@ func (r *Recorder) append(ctx context.Context, record *pdp.Record, item batchIte
 		return errors.New("the record is too long")
 	}
 	if p := record.Policy; p != nil && p.Masks() {
-		masked, err := mask(ctx, p, decisionlog.Whole(w.out, w.parts))
+		masked, err := mask(ctx, p, decisionpart.Whole(w.out, w.parts))
 		if err != nil {
 			return err
 		}

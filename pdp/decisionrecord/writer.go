@@ -7,7 +7,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
-	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 )
 
 // writer writes one record.
@@ -15,8 +15,8 @@ type writer struct {
 	*keyed
 	record  *pdp.Record
 	out     []byte
-	parts   []decisionlog.Placed // in the place of nulls of out
-	comma   bool                 // the next member needs a comma
+	parts   []decisionpart.Placed // in the place of nulls of out
+	comma   bool                  // the next member needs a comma
 	tooLong bool
 }
 

@@ -1,0 +1,64 @@
+// Package decisionpart has the parts that records of decisions share, so that a log need not write them for each. Start at [Placed].
+package decisionpart
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// MaxSize is the highest number of bytes of a part.
+const MaxSize = 1 << 20
+
+// Part is a JSON value that many records share, such as a location. It never changes; parts are the same if their pointers are.
+type Part struct{ value []byte }
+
+// New returns a part with a value, which is JSON in UTF-8 on one line, of at most [MaxSize] bytes. It keeps the slice.
+func New(value []byte) (*Part, error) {
+	if len(value) > MaxSize || !jsontext.Value(value).IsValid(jsontext.AllowDuplicateNames(true)) || bytes.ContainsAny(value, "\n\r") {
+		return nil, errors.New("a part of records is not JSON on one line, or is too long")
+	}
+	return &Part{value}, nil
+}
+
+// Value returns the part as JSON, which must not be changed.
+func (p *Part) Value() []byte { return p.value }
+
+// Placed is a part of a record. It takes the place of the null at the offset.
+type Placed struct {
+	Part   *Part
+	Offset int
+}
+
+// Null stands in a record where a part belongs.
+const Null = "null"
+
+// Check returns an error unless a record has a [Null] for each part, one after the other.
+func Check(record []byte, parts []Placed) error {
+	from := 0
+	for _, p := range parts {
+		if p.Part == nil || p.Offset < from || p.Offset > len(record) || !bytes.HasPrefix(record[p.Offset:], []byte(Null)) {
+			return errors.New("a record has no place for a part of it")
+		}
+		from = p.Offset + len(Null)
+	}
+	return nil
+}
+
+// Whole returns a record with its parts, which [Check] found right, in their places.
+func Whole(record []byte, parts []Placed) []byte {
+	if len(parts) == 0 {
+		return record
+	}
+	size := len(record)
+	for _, p := range parts {
+		size += len(p.Part.value) - len(Null)
+	}
+	whole, from := make([]byte, 0, size), 0
+	for _, p := range parts {
+		whole = append(append(whole, record[from:p.Offset]...), p.Part.value...)
+		from = p.Offset + len(Null)
+	}
+	return append(whole, record[from:]...)
+}

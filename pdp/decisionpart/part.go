@@ -1,4 +1,3 @@
-// Package decisionpart has the parts that records of decisions share, so that a log need not write them for each. Start at [Placed].
 package decisionpart
 
 import (

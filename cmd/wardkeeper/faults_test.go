@@ -126,9 +126,10 @@ policy: {bundle: {service: {url: %q}, resource: authz.tar.gz, max_age: 4m, polli
 `, membership, f.bundles.url, polling, polling)),
 	}, one.args...)...)
 	waitUntil(t, "it is ready, and facts are confirmed", func() bool {
+		vouched := f.d.metric(t, "wardkeeper_membership_vouched") == 1
 		var status int
 		status, f.sound = f.d.get(t, "/ready")
-		return status == http.StatusOK && f.d.metric(t, "wardkeeper_membership_vouched") == 1
+		return status == http.StatusOK && vouched
 	})
 	f.started = time.Since(began)
 	require.Equal(t, `{"ready":true}`, f.sound)

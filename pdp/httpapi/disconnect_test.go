@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +27,9 @@ func TestSlowHeadClosesConnection(t *testing.T) {
 	conn := h.dial()
 	fmt.Fprint(conn, "POST /access/v1/evaluation HTTP/1.1\r\nHost: x\r\nX-Slow: ")
 	got, err := io.ReadAll(conn)
-	assert.NoError(t, err, "the server closes the connection")
+	if !errors.Is(err, syscall.ECONNRESET) { // it may close before it has read all
+		assert.NoError(t, err, "the server closes the connection")
+	}
 	assert.NotContains(t, string(got), "decision")
 }
 

@@ -56,7 +56,7 @@ func (s *keyServer) close() {
 
 func (s *keyServer) serve(conn net.Conn) {
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(keysPatience))
+	_ = conn.SetDeadline(time.Now().Add(2 * keysPatience)) // later than a slow fetch is over, or it would seem to have been given up
 	if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
 		return
 	}

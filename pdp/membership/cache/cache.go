@@ -38,7 +38,7 @@ type Config struct {
 	TTL          time.Duration // the maximum age of a record, even if confirmed; 0 means 10 min
 	NegativeTTL  time.Duration // how long to remember that a record is absent; 0 means 30 s
 	FetchTimeout time.Duration // limits fetching one record, including retries; 0 means 2 s
-	Memory       int           // bytes of the in-process tier; 0 means 256 MiB
+	Memory       int           // bytes of the in-process tier; 0 means 48 MiB
 	Logger       *slog.Logger  // nil: slog.Default()
 }
 
@@ -84,7 +84,7 @@ func Open(cfg Config) (*Cache, error) {
 	cfg.TTL = cmp.Or(cfg.TTL, 10*time.Minute)
 	cfg.NegativeTTL = cmp.Or(cfg.NegativeTTL, 30*time.Second)
 	cfg.FetchTimeout = cmp.Or(cfg.FetchTimeout, 2*time.Second)
-	cfg.Memory = cmp.Or(cfg.Memory, 256<<20)
+	cfg.Memory = cmp.Or(cfg.Memory, 48<<20)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	c := &Cache{cfg: cfg, origin: cfg.Origin, store: cfg.Store, stream: cfg.Stream, log: cfg.Logger, quarantine: newQuarantine(cfg.TTL, cfg.Logger),
 		instance: cryptorand.Text(), orgFetches: make(chan struct{}, maxOrgFetches), puts: make(chan put, 1024)}

@@ -38,7 +38,7 @@ test: prerequisites ## run every test, the policies' own among them, with the ra
 		./pdp/membership/pgorigin ./pdp ./bundles $$(go list ./... | grep -v '/policies$$') $(TOOLS)
 # Without the race detector, the tests that ask many questions, one after another, ask all of them. Those of policies have no
 # goroutines.
-	$(GOTEST) -timeout 30m ./pdp ./bundles ./bundles/plan ./policies
+	$(GOTEST) -timeout 30m ./pdp ./pdp/proof/explore ./bundles ./bundles/plan ./policies
 	$(GOTEST) -timeout 30m -run '^($(SEQUENTIAL))$$' ./cmd/wardkeeper
 # Fifty sidecars in one process, instead of twelve under the race detector.
 	$(GOTEST) -timeout 30m -run '^TestFleet$$' ./pdp/membership/relay

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/ir"
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
@@ -69,6 +70,16 @@ func (r *Revision) Compile(ctx context.Context, queries ...*Query) error {
 		q.program = programs[i]
 	}
 	return nil
+}
+
+// Plan returns OPA's plan of a query for the value at a path, as [Revision.Prepare] takes it, and the data that it reads. The error
+// says why there is no plan with the interpreter's value.
+func (r *Revision) Plan(ctx context.Context, path string) (*ir.Policy, *ast.Term, error) {
+	ref, err := ast.ParseRef(r.dataPath(path))
+	if err != nil {
+		return nil, nil, err
+	}
+	return plan.Of(ctx, plan.Config{Compiler: r.compiler, Store: r.store, Txn: r.txn}, ref)
 }
 
 // Eval returns the value for an input, or nil if it is undefined. It stops with [ErrCanceled] when the context ends. The

@@ -67,6 +67,11 @@ func mayImport(from, to string) bool {
 		return true // its parts, which import neither it nor each other
 	case strings.HasPrefix(from, "pdp/membership"):
 		return mayImportInMembership(from, to)
+	case from == "pdp/proof/diagram": // a leaf
+		return false
+	case strings.HasPrefix(from, "pdp/proof"): // world is built of diagram, explore of both
+		return slices.Contains([]string{"pdp", "pdp/authzen", "pdp/facts", "pdp/proof/diagram"}, to) ||
+			to == "pdp/proof/world" && from != "pdp/proof/world" || to == "pdp/proof/explore" && from == "pdp/proof"
 	case strings.HasPrefix(from, "pdp/"):
 		return to == "pdp" || to == "pdp/authzen" || to == "pdp/facts"
 	case strings.HasPrefix(from, "adapters/"):
@@ -145,7 +150,7 @@ var restricted = map[string][]string{
 	"google.golang.org/grpc":            {"adapters/grpc", "adapters/extauthz", "adapters/extauthz/envoytest"},
 	"github.com/envoyproxy/":            {"adapters/extauthz", "adapters/extauthz/envoytest"},
 	"go.opentelemetry.io/otel":          {"pdp/tracing", "cmd/wardkeeper/internal/traces"},
-	"github.com/open-policy-agent/opa/": {"bundles", "bundles/input", "bundles/plan", "bundles/follow", "bundles/release", "bundles/internal/bundletest", "pdp", "pdp/facts", "pdp/filter", "pdp/proof", "pdp/decisionrecord"},
+	"github.com/open-policy-agent/opa/": {"bundles", "bundles/input", "bundles/plan", "bundles/follow", "bundles/release", "bundles/internal/bundletest", "pdp", "pdp/facts", "pdp/filter", "pdp/proof", "pdp/proof/diagram", "pdp/proof/world", "pdp/proof/explore", "pdp/decisionrecord"},
 }
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {

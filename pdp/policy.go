@@ -215,3 +215,15 @@ func (p *Policy) probe(ctx context.Context) error {
 	}
 	return nil
 }
+
+// FactsOf returns the part of an action's entry in the catalogue that the facts of a question depend on; false if there is none.
+func (p *Policy) FactsOf(action string) (facts.Action, bool) {
+	a, known := p.catalogue[action]
+	return a.Action, known
+}
+
+// FindsByUsername reports whether a question about an action may name the user by username.
+func (p *Policy) FindsByUsername(action string) bool {
+	a := p.catalogue[action]
+	return p.disclosed == nil || a.Has("new")
+}

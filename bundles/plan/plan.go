@@ -61,6 +61,18 @@ func CompileRules(ctx context.Context, cfg Config, rules []ast.Ref) (programs []
 	return programs, nil
 }
 
+// Of returns OPA's plan of the query for the value of a rule, and the data that it reads, for whoever wants to do with it something
+// else than evaluate it. It refuses what [Compile] refuses before it translates a plan. Config.Query is ignored.
+func Of(ctx context.Context, cfg Config, rule ast.Ref) (policy *ir.Policy, data *ast.Term, err error) {
+	defer refusePanic(&err)
+	cfg.Query = ast.NewBody(ast.Equality.Expr(ast.VarTerm("value"), ast.NewTerm(rule)))
+	policy, value, err := planOf(ctx, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return policy, ast.NewTerm(value), nil
+}
+
 // refusePanic turns a panic of the planner or the translation into an error: the policy can still be interpreted. It must be
 // deferred directly.
 func refusePanic(err *error) {

@@ -38,18 +38,8 @@ type inputKey struct {
 
 // translate plans a query and translates all functions that it needs, but not the query itself.
 func translate(ctx context.Context, cfg Config) (*translator, error) {
-	data, err := readData(ctx, cfg)
+	policy, data, err := planOf(ctx, cfg)
 	if err != nil {
-		return nil, err
-	}
-	if err := refuseBefore(cfg.Compiler, data); err != nil {
-		return nil, err
-	}
-	policy, err := plan(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	if err := refuse(policy, cfg.Compiler); err != nil {
 		return nil, err
 	}
 	if len(policy.Plans.Plans) != 1 {
@@ -76,6 +66,25 @@ func translate(ctx context.Context, cfg Config) (*translator, error) {
 		}
 	}
 	return t, nil
+}
+
+// planOf plans a query. It returns the data too, and refuses what the plan would not have the interpreter's value for.
+func planOf(ctx context.Context, cfg Config) (*ir.Policy, ast.Value, error) {
+	data, err := readData(ctx, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := refuseBefore(cfg.Compiler, data); err != nil {
+		return nil, nil, err
+	}
+	policy, err := plan(ctx, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := refuse(policy, cfg.Compiler); err != nil {
+		return nil, nil, err
+	}
+	return policy, data, nil
 }
 
 func readData(ctx context.Context, cfg Config) (ast.Value, error) {

@@ -1,0 +1,256 @@
+package explore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/ir"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/proof/diagram"
+	"github.com/wardkeeper/wardkeeper/pdp/proof/world"
+)
+
+// MaxNodes is how many nodes the diagrams of one part may have. A part that needs more is explored in smaller ones.
+const MaxNodes = 2_000_000
+
+// maxRounds limits how often a world is made anew because the policy tells more texts apart than it has.
+const maxRounds = 20
+
+// Decision is the rule that decides in a policy, ready to be explored. It is safe for concurrent use.
+type Decision struct {
+	Policy *pdp.Policy
+	code   *Code
+	rule   string
+}
+
+// Open prepares the decision of a policy. The error says why it cannot be explored.
+func Open(ctx context.Context, p *pdp.Policy) (*Decision, error) {
+	r := p.Revision()
+	if len(p.Actions()) == 0 || p.Vocabulary() == nil {
+		return nil, errors.New("only a policy that judges by membership facts, with a catalogue and a vocabulary, can be explored")
+	}
+	plan, data, err := r.Plan(ctx, r.Entrypoint)
+	if err != nil {
+		return nil, fmt.Errorf("the policy has no plan that could be explored: %w", err)
+	}
+	code := NewCode(plan, data)
+	rule := code.Rule(strings.Split(r.Entrypoint, "/"))
+	if rule == "" {
+		return nil, fmt.Errorf("the plan has no function for the rule %s", r.Entrypoint)
+	}
+	return &Decision{p, code, rule}, nil
+}
+
+// Questions returns the worlds to explore: those of each action, and of an action that no model knows, in each of the small
+// worlds.
+func Questions(decisions ...*Decision) []world.Question {
+	actions := map[string]bool{"": true}
+	for _, d := range decisions {
+		for _, name := range d.Policy.Actions() {
+			actions[name] = true
+		}
+	}
+	var all []world.Question
+	for _, tree := range world.Trees() {
+		for _, action := range slices.Sorted(maps.Keys(actions)) {
+			all = append(all, world.Question{Tree: tree, Action: action})
+		}
+	}
+	return all
+}
+
+// Part is a world that was explored with one policy, or with several that are compared.
+type Part struct {
+	*world.World
+	Question world.Question
+	Sides    []Side
+}
+
+// Side is what a policy does in a world.
+type Side struct {
+	// Answer has the answer of the policy as a term in all cases that are valid. It is undefined where the policy has none.
+	Answer diagram.Node
+	// Failures and Undecided are the valid cases in which the evaluation fails, and those that could not be explored.
+	Failures, Undecided []Failure
+
+	machine *Machine
+}
+
+// Unexplored is a part that was not explored, and why.
+type Unexplored struct {
+	Question world.Question
+	Why      error
+}
+
+// Explore explores the world of a question with one policy or several: at once, or in parts where it is too large. It calls each for
+// every part, which is not kept, and returns what was not explored. The error is that of the context or of each.
+func Explore(ctx context.Context, decisions []*Decision, q world.Question, limit int, each func(*Part) error) ([]Unexplored, error) {
+	part, err := explore(ctx, decisions, q, limit)
+	if err == nil {
+		return nil, each(part)
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	var smaller []world.Question
+	if errors.Is(err, diagram.ErrTooLarge) {
+		smaller, err = split(decisions, q, err)
+	}
+	if len(smaller) == 0 {
+		return []Unexplored{{q, err}}, nil
+	}
+	var left []Unexplored
+	for _, s := range smaller {
+		more, err := Explore(ctx, decisions, s, limit, each)
+		if err != nil {
+			return nil, err
+		}
+		left = append(left, more...)
+	}
+	return left, nil
+}
+
+// split returns the parts of a world that is too large.
+func split(decisions []*Decision, q world.Question, tooLarge error) ([]world.Question, error) {
+	for _, by := range []string{"current", "whom", "place"} {
+		if q.Only[by] != nil {
+			continue
+		}
+		values, err := world.Values(policiesOf(decisions), q, by)
+		if err != nil {
+			return nil, err
+		}
+		if len(values) < 2 {
+			continue
+		}
+		var all []world.Question
+		for _, v := range values {
+			s := world.Question{Tree: q.Tree, Action: q.Action, Only: map[string][]string{by: {v}}}
+			maps.Copy(s.Only, q.Only)
+			all = append(all, s)
+		}
+		return all, nil
+	}
+	return nil, tooLarge
+}
+
+func policiesOf(decisions []*Decision) []*pdp.Policy {
+	all := make([]*pdp.Policy, len(decisions))
+	for i, d := range decisions {
+		all[i] = d.Policy
+	}
+	return all
+}
+
+func explore(ctx context.Context, decisions []*Decision, q world.Question, limit int) (*Part, error) {
+	var texts world.Texts
+	for range maxRounds {
+		w, err := world.New(policiesOf(decisions), q, texts, limit)
+		if err != nil {
+			return nil, err
+		}
+		part := &Part{World: w, Question: q}
+		for i, d := range decisions {
+			side, err := d.explore(ctx, w, w.Inputs[i])
+			if err != nil {
+				return nil, err
+			}
+			part.Sides = append(part.Sides, *side)
+		}
+		more := false
+		if texts, more = w.Demanded(); !more {
+			return part, nil
+		}
+	}
+	return nil, errors.New("the policy tells ever more texts apart")
+}
+
+func (d *Decision) explore(ctx context.Context, w *world.World, input diagram.Node) (s *Side, err error) {
+	defer diagram.Guard(&err)
+	m := NewMachine(ctx, d.code, w.Store)
+	result, err := m.Value(d.rule, input)
+	if err != nil {
+		return nil, err
+	}
+	s = &Side{machine: m}
+	for _, f := range result.Failures {
+		m.note(&s.Failures, f, w.Valid)
+	}
+	for _, f := range result.Undecided {
+		m.note(&s.Undecided, f, w.Valid)
+	}
+	s.Answer = w.Concrete(w.Ite(w.Valid, result.Value, diagram.Undefined))
+	return s, nil
+}
+
+// Cover adds what became of the statements of the plan in the cases of the part, as [Machine.Cover] does.
+func (s *Side) Cover(outcomes map[ir.Stmt]Outcome, valid diagram.Node) error {
+	return s.machine.Cover(outcomes, valid)
+}
+
+// Class is an answer with the cases in which it is given.
+type Class struct {
+	Answer    *ast.Term // nil: the policy has no answer
+	Condition diagram.Node
+}
+
+// Decided returns the valid cases whose evaluation does not fail and that could be explored. The error is [diagram.ErrTooLarge].
+func (p *Part) Decided(s *Side) (decided diagram.Node, err error) {
+	defer diagram.Guard(&err)
+	decided = p.Valid
+	for _, f := range slices.Concat(s.Failures, s.Undecided) {
+		decided = p.Except(decided, f.When)
+	}
+	return decided, nil
+}
+
+// Classes returns the classes of one side: each case that is decided is in one. The error is [diagram.ErrTooLarge].
+func (p *Part) Classes(s *Side) (all []Class, err error) {
+	decided, err := p.Decided(s)
+	if err != nil {
+		return nil, err
+	}
+	defer diagram.Guard(&err)
+	for _, leaf := range p.Leaves(s.Answer) {
+		if condition := p.And(decided, p.Is(s.Answer, leaf)); condition != diagram.False {
+			all = append(all, Class{p.TermOf(leaf), condition})
+		}
+	}
+	return all, nil
+}
+
+// Change is a pair of answers of two policies that differ, with the cases in which they do.
+type Change struct {
+	Was, Is   *ast.Term // nil: no answer
+	Condition diagram.Node
+}
+
+// Changes returns where the answers of the two sides differ. The error is [diagram.ErrTooLarge].
+func (p *Part) Changes() (all []Change, err error) {
+	before, err := p.Classes(&p.Sides[0])
+	if err != nil {
+		return nil, err
+	}
+	after, err := p.Classes(&p.Sides[1])
+	if err != nil {
+		return nil, err
+	}
+	defer diagram.Guard(&err)
+	for _, a := range before {
+		for _, b := range after {
+			if a.Answer == b.Answer { // a term has one leaf
+				continue
+			}
+			if both := p.And(a.Condition, b.Condition); both != diagram.False {
+				all = append(all, Change{a.Answer, b.Answer, both})
+			}
+		}
+	}
+	return all, nil
+}

@@ -19,7 +19,7 @@ ADDR ?= 127.0.0.1:8181
 # The checks of the adapters in other languages. The folder adapters/check is not one.
 CHECKS := $(patsubst %,%.run,$(shell find adapters -mindepth 2 -maxdepth 2 -name check -type f | sort))
 
-.PHONY: help run build test test-fast test-adapters $(CHECKS) dist prerequisites check lint fmt fuzz bench bench-peers bench-scale bench-fleet golden
+.PHONY: help run build test test-fast test-adapters $(CHECKS) dist prerequisites check lint fmt fuzz mutate bench bench-peers bench-scale bench-fleet golden
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
@@ -82,6 +82,9 @@ fmt: ## format Go and Rego
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	.ci/fuzz $(FUZZTIME)
+
+mutate: build ## measure what the policy's tests are worth, by thousands of small faults: before a release of a changed policy
+	GOGC=400 bin/wardkeeper mutate policies --golden testdata --justified testdata/mutants.yaml
 
 bench: ## benchmark decisions, the HTTP server, the Go adapters, loading, and reloading under load
 	go test -run '^$$' -bench . -benchmem ./adapters/... ./pdp/... ./cmd/...

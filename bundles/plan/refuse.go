@@ -44,28 +44,39 @@ func refuse(policy *ir.Policy, compiler *ast.Compiler) error {
 
 // refuseBefore reports rules that are not planned, because the plan would not have the interpreter's value, or would grow with
 // each replacement. Rules by which no query is answered count, too: a policy does not use these constructs by chance.
-func refuseBefore(compiler *ast.Compiler, data ast.Value) (err error) {
+func refuseBefore(compiler *ast.Compiler, data ast.Value) error {
 	if _, found := data.Find(ast.Ref{ast.StringTerm("system")}); found == nil {
 		return errors.New("data has a member system, which the interpreter hides")
 	}
 	for _, name := range slices.Sorted(maps.Keys(compiler.Modules)) {
-		m := compiler.Modules[name]
-		ast.WalkExprs(m, func(e *ast.Expr) bool {
-			if err == nil {
-				err = refuseExpr(e)
-			}
-			return err != nil
-		})
-		ast.WalkRefs(m, func(ref ast.Ref) bool {
-			if err == nil {
-				err = refuseRef(ref, compiler.RuleTree, data)
-			}
-			return err != nil
-		})
+		if err := refuseWritten(compiler.Modules[name], compiler.RuleTree, data); err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		err = refuseOrder(compiler.Modules)
-	}
+	return refuseOrder(compiler.Modules)
+}
+
+// CompilesRule reports whether a policy can be compiled with a rule, as far as the constructs in the rule are concerned: a set whose
+// order something else may show counts as one that is shown. Data is the policy's.
+func CompilesRule(rule *ast.Rule, compiler *ast.Compiler, data ast.Value) bool {
+	object, set, _ := ordered(rule)
+	return object == nil && set == nil && refuseWritten(rule, compiler.RuleTree, data) == nil
+}
+
+// refuseWritten refuses expressions and references in a module or rule.
+func refuseWritten(in any, rules *ast.TreeNode, data ast.Value) (err error) {
+	ast.WalkExprs(in, func(e *ast.Expr) bool {
+		if err == nil {
+			err = refuseExpr(e)
+		}
+		return err != nil
+	})
+	ast.WalkRefs(in, func(ref ast.Ref) bool {
+		if err == nil {
+			err = refuseRef(ref, rules, data)
+		}
+		return err != nil
+	})
 	return err
 }
 
@@ -98,9 +109,24 @@ func refuseExpr(e *ast.Expr) error {
 // interpreter iterates over them in the order of the variables, until it remembers the value of their rule, and keeps both
 // values of two keys that turn out to be equal. What a built-in function gets are values.
 func refuseOrder(modules map[string]*ast.Module) error {
-	var object, set, array *ast.Term
-	arguments := map[*ast.Term]bool{} // of built-in functions
+	var all []any
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
+		all = append(all, modules[name])
+	}
+	object, set, array := ordered(all...)
+	switch {
+	case object != nil:
+		return fmt.Errorf("%v: the keys of %v are variables, which may be equal", object.Location, object)
+	case set != nil && array != nil:
+		return fmt.Errorf("%v: the order of %v depends on variables, and the array at %v may show it", set.Location, set, array.Location)
+	}
+	return nil
+}
+
+// ordered returns the first object and the first set that are written with variables, and the first array that may show their order.
+func ordered(in ...any) (object, set, array *ast.Term) {
+	arguments := map[*ast.Term]bool{} // of built-in functions
+	for _, part := range in {
 		ast.NewGenericVisitor(func(node any) bool {
 			switch node := node.(type) {
 			case *ast.Term:
@@ -134,15 +160,9 @@ func refuseOrder(modules map[string]*ast.Module) error {
 				}
 			}
 			return false
-		}).Walk(modules[name])
+		}).Walk(part)
 	}
-	switch {
-	case object != nil:
-		return fmt.Errorf("%v: the keys of %v are variables, which may be equal", object.Location, object)
-	case set != nil && array != nil:
-		return fmt.Errorf("%v: the order of %v depends on variables, and the array at %v may show it", set.Location, set, array.Location)
-	}
-	return nil
+	return object, set, array
 }
 
 // haveVariables reports whether there are several keys, and one is not known before evaluation.

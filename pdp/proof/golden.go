@@ -69,6 +69,16 @@ type OpenDirectory func(data []byte, v pdp.Vocabulary) (facts.View, error)
 // Check makes a policy decide every golden question. The error names the decisions that differ, the first few in full. A
 // directory that is not valid by the policy's tables is an error, too.
 func (g *Golden) Check(ctx context.Context, p *pdp.Policy, open OpenDirectory) error {
+	return g.check(ctx, p, open, len(g.Decisions))
+}
+
+// CheckUntilFirst is like [Golden.Check], and stops at the first decision that differs.
+func (g *Golden) CheckUntilFirst(ctx context.Context, p *pdp.Policy, open OpenDirectory) error {
+	return g.check(ctx, p, open, 1)
+}
+
+// check stops once the given number of decisions differ.
+func (g *Golden) check(ctx context.Context, p *pdp.Policy, open OpenDirectory, stopAt int) error {
 	engines := map[string]*pdp.Engine{"": engine(p, nil)}
 	for _, name := range slices.Sorted(maps.Keys(g.Directories)) {
 		if p.Vocabulary() == nil {
@@ -95,6 +105,9 @@ func (g *Golden) Check(ctx context.Context, p *pdp.Policy, open OpenDirectory) e
 		}
 		if wrong++; wrong <= maxReported {
 			faults = append(faults, fmt.Errorf("%s: %w", d.Name, err))
+		}
+		if wrong == stopAt {
+			break
 		}
 	}
 	if wrong > maxReported {

@@ -261,12 +261,12 @@ place(directory, id) := object.union(
 # No tree is deeper.
 _path(locations, id) := {id: true} if not locations[id].parent
 
-_path(locations, id) := {id: true, parent: true} if {
+_path(locations, id) := {step: true | some step in [id, parent]} if {
 	parent := locations[id].parent
 	not locations[parent].parent
 }
 
-_path(locations, id) := {id: true, parent: true, above: true} if {
+_path(locations, id) := {step: true | some step in [id, parent, above]} if {
 	parent := locations[id].parent
 	above := locations[parent].parent
 }

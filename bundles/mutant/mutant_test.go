@@ -154,18 +154,19 @@ func TestMutantsOfTablesInJSONAreJSON(t *testing.T) {
 	}, found)
 }
 
-// Each mutant of the built-in policy is another policy, in a file whose lines stay what they are.
+// Mutants of the built-in policy are other policies, in files whose lines stay what they are. Every tenth is looked at.
 func TestMutantsOfTheBuiltInPolicy(t *testing.T) {
 	archive, err := bundles.ReadTree(policies.Files(), bundles.Limits{})
 	require.NoError(t, err)
 	all, err := mutant.Of(archive.Files)
 	require.NoError(t, err)
 	require.Greater(t, len(all), 2000)
-	for _, m := range all {
+	for i := 0; i < len(all); i += 10 {
+		m := all[i]
 		changed, err := m.File()
 		require.NoError(t, err)
 		was := archive.Find(m.Name)
-		require.NotEqual(t, string(was), string(changed.Data), "%s:%d: %s", m.Name, m.Line, m.Change)
+		require.False(t, bytes.Equal(was, changed.Data), "%s:%d: %s", m.Name, m.Line, m.Change)
 		if strings.HasSuffix(m.Name, ".rego") {
 			require.LessOrEqual(t, bytes.Count(changed.Data, []byte("\n")), bytes.Count(was, []byte("\n")))
 			continue

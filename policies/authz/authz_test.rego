@@ -142,3 +142,27 @@ test_possible_needs_the_obligations_to_be_supported if {
 	possible := data.authz.possible with input as asked(world, q)
 	possible == false
 }
+
+test_sys_7_and_sys_8_are_possible_without_a_role_where_some_role_would_do[note] if {
+	some note, c in {
+		"a grant at the entity": {"q": {"who": "hanna", "does": "admin.grant", "user": "hugo", "from": "mercy"}, "possible": true},
+		"a grant from the system, which may name an entity": {
+			"q": {"who": "sam", "does": "admin.grant", "user": "victor", "from": "sisters"},
+			"possible": true,
+		},
+		"a revoke of nothing that is granted": {
+			"q": {"who": "sam", "does": "admin.revoke", "user": "faye", "from": "sisters"},
+			"possible": false,
+		},
+		"a revoke from the system of what is held at an entity": {
+			"q": {"who": "sam", "does": "admin.revoke", "user": "erin", "from": "sisters"},
+			"possible": true,
+		},
+		"a revoke at an entity of what is held at the system": {
+			"q": {"who": "hanna", "does": "admin.revoke", "user": "greta", "from": "mercy"},
+			"possible": false,
+		},
+	}
+	possible := data.authz.possible with input as asked(world, c.q)
+	possible == c.possible
+}

@@ -300,3 +300,36 @@ test_fault_in_the_rules_is_named[note] if {
 	faults := data.authz.faults with data.authz.regional.rules as changed
 	_only(faults, c.told)
 }
+
+test_fault_of_a_member_that_another_model_has_otherwise_is_named[member] if {
+	some member in ["resource", "read_only", "needs_no_current_location", "crosses_organizations", "model"]
+	patch := {"op": "add", "path": ["user.view", member], "value": "other"}
+	faults := data.authz.faults with data.authz.health_system.actions as json.patch(data.authz.health_system.actions, [patch])
+	sprintf("regional actions, user.view, %s: another model says other", [member]) in faults
+}
+
+test_fault_of_rules_that_are_left_out_is_named[model] if {
+	some model, c in {
+		"regional": {"patch": {"op": "remove", "path": "user.view/rules"}, "told": "[] for none"},
+		"health_system": {"patch": {"op": "remove", "path": "admin.grant/rules"}, "told": "[] for none, for each row"},
+		"practice_group": {
+			"patch": {"op": "replace", "path": "user.invite/rules", "value": {"PRA-3": "assigned"}},
+			"told": "[] for none, for each row",
+		},
+	}
+	[name, _] := split(c.patch.path, "/")
+	faults := _faults_of_actions(model, c.patch)
+	sprintf("%s actions, %s, rules: say which rules judge it, %s", [model, name, c.told]) in faults
+}
+
+_faults_of_actions("regional", patch) := faults if {
+	faults := data.authz.faults with data.authz.regional.actions as json.patch(data.authz.regional.actions, [patch])
+}
+
+_faults_of_actions("health_system", patch) := faults if {
+	faults := data.authz.faults with data.authz.health_system.actions as json.patch(data.authz.health_system.actions, [patch])
+}
+
+_faults_of_actions("practice_group", patch) := faults if {
+	faults := data.authz.faults with data.authz.practice_group.actions as json.patch(data.authz.practice_group.actions, [patch])
+}

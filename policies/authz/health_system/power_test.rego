@@ -239,3 +239,9 @@ test_sys_10_second_entity_on_the_paid_plan if {
 		"obligations": ["SYS-2/access_granted notification channel=email to=faye@example.org topic=access_granted"],
 	}
 }
+
+test_sys_10_is_no_reason_where_somebody_else_stands_at_an_entity if {
+	q := {"who": "oona", "does": "admin.grant", "user": "otto", "from": "oak", "at": "plain", "with": {"role": "entity_admin"}}
+	decision := data.authz.decision with input as authz_test.asked(authz_test.world, q)
+	{reason.code | some reason in decision.reasons} == {"system_admin_required"}
+}

@@ -260,3 +260,9 @@ test_pra_5_deactivated_account_is_not_judged if {
 		"obligations": ["PRA-5/invitation notification channel=in_app to=b@example.org topic=invitation"],
 	}
 }
+
+test_pra_3_new_says_nothing_about_another_action if {
+	q := {"who": "olga", "does": "user.view", "user": "pia", "with": {"new": true, "username": "x@example.org"}}
+	decision := data.authz.decision with input as authz_test.asked(authz_test.world, q)
+	decision == {"allow": true}
+}

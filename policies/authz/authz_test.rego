@@ -145,7 +145,10 @@ test_possible_needs_the_obligations_to_be_supported if {
 
 test_sys_7_and_sys_8_are_possible_without_a_role_where_some_role_would_do[note] if {
 	some note, c in {
-		"a grant at the entity": {"q": {"who": "hanna", "does": "admin.grant", "user": "hugo", "from": "mercy"}, "possible": true},
+		"a grant at the entity": {
+			"q": {"who": "hanna", "does": "admin.grant", "user": "hugo", "from": "mercy"},
+			"possible": true,
+		},
 		"a grant from the system, which may name an entity": {
 			"q": {"who": "sam", "does": "admin.grant", "user": "victor", "from": "sisters"},
 			"possible": true,

@@ -304,7 +304,8 @@ test_fault_in_the_rules_is_named[note] if {
 test_fault_of_a_member_that_another_model_has_otherwise_is_named[member] if {
 	some member in ["resource", "read_only", "needs_no_current_location", "crosses_organizations", "model"]
 	patch := {"op": "add", "path": ["user.view", member], "value": "other"}
-	faults := data.authz.faults with data.authz.health_system.actions as json.patch(data.authz.health_system.actions, [patch])
+	actions := json.patch(data.authz.health_system.actions, [patch])
+	faults := data.authz.faults with data.authz.health_system.actions as actions
 	sprintf("regional actions, user.view, %s: another model says other", [member]) in faults
 }
 
@@ -323,13 +324,16 @@ test_fault_of_rules_that_are_left_out_is_named[model] if {
 }
 
 _faults_of_actions("regional", patch) := faults if {
-	faults := data.authz.faults with data.authz.regional.actions as json.patch(data.authz.regional.actions, [patch])
+	actions := json.patch(data.authz.regional.actions, [patch])
+	faults := data.authz.faults with data.authz.regional.actions as actions
 }
 
 _faults_of_actions("health_system", patch) := faults if {
-	faults := data.authz.faults with data.authz.health_system.actions as json.patch(data.authz.health_system.actions, [patch])
+	actions := json.patch(data.authz.health_system.actions, [patch])
+	faults := data.authz.faults with data.authz.health_system.actions as actions
 }
 
 _faults_of_actions("practice_group", patch) := faults if {
-	faults := data.authz.faults with data.authz.practice_group.actions as json.patch(data.authz.practice_group.actions, [patch])
+	actions := json.patch(data.authz.practice_group.actions, [patch])
+	faults := data.authz.faults with data.authz.practice_group.actions as actions
 }

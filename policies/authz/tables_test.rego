@@ -129,3 +129,16 @@ test_vocabulary_is_what_a_directory_may_name if {
 	}
 	_agree(areas, data.authz.vocabulary.areas, "the areas")
 }
+
+test_catalogue_names_the_roles_that_can_give_power[note] if {
+	some note, c in {
+		"the vendor's": {"action": "entity.create", "role": "vendor_staff", "named": true},
+		"one with a column": {"action": "user.view", "role": "ed_admin", "named": true},
+		"one without": {"action": "user.view", "role": "ed_normal", "named": false},
+		"one that administers": {"action": "user.view", "role": "entity_admin", "named": true},
+		"one that does not": {"action": "user.view", "role": "user", "named": false},
+		"a member's": {"action": "user.view", "role": "practitioner", "named": true},
+	}
+	named := c.role in data.authz.catalogue[c.action].roles
+	named == c.named
+}

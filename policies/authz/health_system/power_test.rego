@@ -241,7 +241,10 @@ test_sys_10_second_entity_on_the_paid_plan if {
 }
 
 test_sys_10_is_no_reason_where_somebody_else_stands_at_an_entity if {
-	q := {"who": "oona", "does": "admin.grant", "user": "otto", "from": "oak", "at": "plain", "with": {"role": "entity_admin"}}
+	q := {
+		"who": "oona", "does": "admin.grant", "user": "otto", "from": "oak", "at": "plain",
+		"with": {"role": "entity_admin"},
+	}
 	decision := data.authz.decision with input as authz_test.asked(authz_test.world, q)
 	{reason.code | some reason in decision.reasons} == {"system_admin_required"}
 }

@@ -284,3 +284,22 @@ test_reg_5_to_reg_7_missing_field[note] if {
 	}
 	authz_test.answer(object.union(c, {"who": "regina", "user": "ed"})) == {"allow": false, "reasons": c.told}
 }
+
+# Where the matrix lets somebody act on any user here, it is the records that say who has no assignment here.
+test_all_8_somebody_who_is_not_assigned_here[note] if {
+	some note, c in {
+		"editing in a division of one's region": {
+			"who": "regina", "does": "assignment.edit",
+			"with": {"new_role": "public_health"},
+		},
+		"removing in a division of one's region": {"who": "regina", "does": "assignment.remove"},
+		"editing in one's division": {"who": "dina", "does": "assignment.edit", "with": {"new_role": "public_health"}},
+	}
+	authz_test.answer(object.union({"user": "sue", "from": "north"}, c)).reasons == ["ALL-8/not_assigned"]
+}
+
+test_reg_i4_default_of_somebody_who_is_not_assigned_here[who] if {
+	some who in ["regina", "dina"]
+	q := {"who": who, "does": "default_location.change", "user": "sue", "from": "north"}
+	authz_test.answer(q) == {"allow": false, "reasons": ["REG-I4/not_assigned"]}
+}

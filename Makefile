@@ -12,7 +12,7 @@ WAITING := -parallel $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 # Programs of the project's own work. Go's patterns leave out folders whose names begin with a dot, and testdata.
 TOOLS := ./.ci/gotest ./.ci/benchpeers ./.ci/benchpeers/echo ./.ci/benchscale
 FUZZTIME ?= 10s
-SIZES ?= 1000,10000,100000,1000000
+SIZES ?= 1000,10000,200000,1000000
 # Tests of cmd/wardkeeper that ask fewer questions under the race detector.
 SEQUENTIAL := TestGoldenDecisions|TestGoldenDecisionsThroughTheCache|TestGoldenDecisionsThroughTheGoAdapters|TestGoldenDecisionsThroughOPAsAPI|TestStockOPADecidesTheSame|TestMessagesNeverShowPasswords|TestReplayOfGoldenDecisions|TestKilledServerRestartsWithTheSameOrANewerRelease
 ADDR ?= 127.0.0.1:8181
@@ -94,7 +94,7 @@ bench-peers: ## measure beside the stock OPA server for 6 minutes: bin/peers.md,
 
 bench-scale: ## measure up to a million users over PostgreSQL and Redis: bin/scale.md, bin/scale.svg (SIZES=1000,10000,...)
 	@mkdir -p bin
-	go test -v ./.ci/benchscale -count=1 -timeout 4h -run '^TestScale$$' -args -sizes $(SIZES) -out "$$PWD/bin"
+	go test -v ./.ci/benchscale -count=1 -timeout 4h -run '^TestScale$$' -args -sizes $(SIZES) -asked 200 -out "$$PWD/bin"
 
 bench-fleet: ## measure 50 sidecars over PostgreSQL and Redis, and a Redis that 1,000 follow: connections, revocation, processor time
 	go test -v ./pdp/membership/relay -count=1 -timeout 10m -run '^(TestFleet|TestFollowers)$$' -args -sidecars 50 -followers 1000 -following 20s

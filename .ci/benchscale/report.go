@@ -17,7 +17,7 @@ type figure struct {
 	values map[int]float64
 }
 
-// report has the figures in the order in which they were first measured.
+// report has the figures in the order in which they were first measured, and the sizes in ascending order.
 type report struct {
 	sizes   []int
 	figures []*figure
@@ -26,6 +26,7 @@ type report struct {
 func (r *report) add(size int, name string, aim, value float64) {
 	if !slices.Contains(r.sizes, size) {
 		r.sizes = append(r.sizes, size)
+		slices.Sort(r.sizes)
 	}
 	i := slices.IndexFunc(r.figures, func(f *figure) bool { return f.name == name })
 	if i < 0 {
@@ -44,6 +45,22 @@ func (r *report) latencies(size int, name string, aim float64, took []time.Durat
 	r.add(size, name+", p50, ms", 0, at(0.5))
 	r.add(size, name+", p99, ms", aim, at(0.99))
 }
+
+// pages adds what pages took, and the processor time that each took in the mean.
+func (r *report) pages(size int, name string, aim float64, m measured) {
+	r.latencies(size, name, aim, m.took)
+	each := func(all time.Duration) float64 { return milliseconds(all) / float64(len(m.took)) }
+	r.add(size, name+", processor time of PostgreSQL, ms", 0, each(m.database))
+	r.add(size, name+", processor time of the sidecar, ms", 0, each(m.sidecar))
+}
+
+// measured is what a number of pages took.
+type measured struct {
+	took              []time.Duration
+	database, sidecar time.Duration // processor time of all of them
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // table returns the figures as a table in Markdown. What misses its aim is bold.
 func (r *report) table() string {

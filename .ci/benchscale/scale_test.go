@@ -19,7 +19,7 @@ import (
 var (
 	sizes = flag.String("sizes", "1000", "numbers of users, with commas")
 	out   = flag.String("out", "", "write scale.md and scale.svg to this folder")
-	asked = flag.Int("asked", 200, "how many users are asked about, and how often each list is asked for")
+	asked = flag.Int("asked", 40, "how many users are asked about, and how often each list is asked for")
 )
 
 func TestScale(t *testing.T) {
@@ -47,13 +47,14 @@ func TestScale(t *testing.T) {
 // for pages of the user list, and its memory.
 func measure(t *testing.T, r *report, binary string, n int, say func(string, ...any)) {
 	redis := servertest.StartRedis(t)
-	database := servertest.StartPostgres(t).Database()
+	server := servertest.StartPostgres(t, "shared_buffers=1GB")
+	database := server.Database()
 	say("%d users: filling PostgreSQL", n)
 	w := fill(t, binary, database, n)
 
 	r.add(n, "locations", 0, float64(w.locations))
-	first := serve(t, binary, "--directory", database, "--redis", redis.URL())
-	require.NoError(t, first.decide(1)) // the administrator and the region
+	first, loaded := serveOver(t, binary, database, redis.URL())
+	r.add(n, "the first decision, with all locations, s", 0, loaded.Seconds())
 	before, cached := usedMemory(t, redis), first.cached(t)
 	say("%d users: asking about %d of them", n, w.asked)
 	r.latencies(n, "decision, facts from PostgreSQL", 0, first.ask(t, w, 0))
@@ -62,29 +63,17 @@ func measure(t *testing.T, r *report, binary string, n int, say func(string, ...
 	r.latencies(n, "decision, facts in memory", 0, first.ask(t, w, 0))
 	r.add(n, "decisions per second, facts in memory", 0, first.saturate(t, w, 8, time.Second))
 	r.latencies(n, "the first decision after a location has changed", 0, first.change(t, database))
-	second := serve(t, binary, "--directory", database, "--redis", redis.URL())
+	second, _ := serveOver(t, binary, database, redis.URL())
 	r.latencies(n, "decision, facts from Redis", 0, second.ask(t, w, 0))
 
-	say("%d users: reading lists", n)
-	for _, l := range []struct {
-		name string
-		aim  float64
-		list list
-	}{
-		{"first page of 100", 20, list{}},
-		{"text that nobody has, page of 100", 50, list{query: "nobody has this"}},
-		{"text that few have, page of 100", 50, list{query: w.rareName}},
-		{"text that one in a hundred has, page of 100", 50, list{query: "given42"}},
-		{"who can be reactivated, page of 100", 100, list{action: "user.reactivate"}},
-		{"whose assignment at the region can be removed, which is nobody", 100, list{action: "assignment.remove"}},
-		{"a facility's users, page of 100", 100, list{location: w.facility}},
-	} {
-		r.latencies(n, l.name, l.aim, first.lists(t, w, l.list))
+	for _, l := range lists {
+		say("%d users: %s", n, l.name)
+		r.pages(n, l.name, l.aim, first.measure(t, server, func() []time.Duration { return first.again(t, l.list) }))
 	}
-	pages := first.walk(t, w)
-	r.add(n, "pages of 1,000: the first, ms", 0, milliseconds(pages[0]))
-	r.add(n, "pages of 1,000: in the middle, ms", 0, milliseconds(pages[len(pages)/2]))
-	r.add(n, "pages of 1,000: the last, ms", 0, milliseconds(pages[len(pages)-1]))
+	say("%d users: reading the list from its beginning to its end", n)
+	for i, part := range first.walk(t, server, w, say) {
+		r.pages(n, []string{"pages at the beginning", "pages in the middle", "pages at the end"}[i], 20, part)
+	}
 	r.add(n, "largest resident set, questions only, MB", 200, second.resident(t))
 	r.add(n, "largest resident set, with the lists, MB", 200, first.resident(t))
 	if n <= largestFile {
@@ -95,8 +84,6 @@ func measure(t *testing.T, r *report, binary string, n int, say func(string, ...
 
 // largestFile is the largest directory that is measured as a file.
 const largestFile = 200_000
-
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func usedMemory(t *testing.T, redis *servertest.Redis) int {
 	info, err := redis.Client().Info(context.Background(), "memory").Result()

@@ -3,7 +3,6 @@ package benchscale
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,14 +22,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
-)
 
-// region is the directory that was filled: a region with an administrator of all.
-type region struct {
-	users, asked       int
-	locations          int
-	facility, rareName string
-}
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
 
 func build(t *testing.T) (binary string) {
 	binary = filepath.Join(t.TempDir(), "wardkeeper")
@@ -41,46 +35,6 @@ func build(t *testing.T) (binary string) {
 	return binary
 }
 
-// regionSQL fills the tables: users $1, facilities $2. One in a thousand users has a rare family name.
-var regionSQL = []string{
-	// The triggers would write each user a second time.
-	`ALTER TABLE users DISABLE TRIGGER USER`, `ALTER TABLE assignments DISABLE TRIGGER USER`, `ALTER TABLE locations DISABLE TRIGGER USER`,
-	`INSERT INTO locations (id, name, kind, model, version) VALUES ('metro', 'Metro', 'region', 'regional', 1)`,
-	`INSERT INTO locations (id, name, kind, parent) SELECT 'd' || i, 'Division ' || i, 'division', 'metro' FROM generate_series(0, 19) i`,
-	`INSERT INTO locations (id, name, kind, parent) SELECT 'f' || i, 'Facility ' || i, 'facility', 'd' || i % 20 FROM generate_series(0, $2::int - 1 + 0 * $1::int) i`,
-	`BEGIN`,
-	`SET CONSTRAINTS ALL DEFERRED`,
-	`INSERT INTO users (id, username, given, family, status, default_location, version) SELECT 'u' || i, 'u' || i || '@example.org', 'Given' || i % 977,
-		CASE WHEN i % 1000 = 7 THEN 'Quillfeather' ELSE 'Family' || md5(i::text) END, CASE WHEN i % 20 = 3 THEN 'deactivated' ELSE 'active' END, 'f' || i % $2::int, 1
-		FROM generate_series(1, $1::int) i`,
-	`INSERT INTO assignments (user_id, location, role) SELECT 'u' || i, 'f' || i % $2::int, 'ed_normal' FROM generate_series(1, $1::int) i`,
-	`INSERT INTO users (id, default_location, version) VALUES ('admin', 'metro', 1)`,
-	`INSERT INTO assignments (user_id, location, role) VALUES ('admin', 'metro', 'regional_admin')`,
-	`COMMIT`,
-	`VACUUM ANALYZE`,
-}
-
-func fill(t *testing.T, binary, database string, n int) region {
-	schema, err := exec.Command(binary, "directory", "schema").Output()
-	require.NoError(t, err)
-	conn, err := pgx.Connect(t.Context(), database)
-	require.NoError(t, err)
-	defer func() { _ = conn.Close(context.Background()) }()
-	install := func() {
-		_, err := conn.PgConn().Exec(t.Context(), string(schema)).ReadAll()
-		require.NoError(t, err)
-	}
-	install()
-	facilities := max(n/10, 20)
-	for _, sql := range regionSQL {
-		sql = strings.NewReplacer("$1::int", strconv.Itoa(n), "$2::int", strconv.Itoa(facilities)).Replace(sql)
-		_, err := conn.Exec(t.Context(), sql)
-		require.NoError(t, err, sql)
-	}
-	install() // with triggers
-	return region{users: n, asked: min(*asked, n), locations: facilities + 21, facility: "f1", rareName: "quillfeather"}
-}
-
 // sidecar is a running server.
 type sidecar struct {
 	cmd *exec.Cmd
@@ -88,6 +42,24 @@ type sidecar struct {
 }
 
 var urlInLog = regexp.MustCompile(`"url":"([^"]+)"`)
+
+// unhurried are settings for a machine that the load and the servers share: all locations of a large organization are one fact.
+const unhurried = "membership: {fetch_timeout: 20s, postgres: {timeout: 20s}}\n"
+
+// serveOver starts a server over PostgreSQL and Redis, and returns how long it took until it had all locations of the region.
+func serveOver(t *testing.T, binary, database, redis string) (*sidecar, time.Duration) {
+	config := filepath.Join(t.TempDir(), "wardkeeper.yaml")
+	require.NoError(t, os.WriteFile(config, []byte(unhurried), 0o666))
+	s := serve(t, binary, "--config", config, "--directory", database, "--redis", redis)
+	began := time.Now()
+	for {
+		err := s.decide(1)
+		if err == nil {
+			return s, time.Since(began)
+		}
+		require.Less(t, time.Since(began), time.Minute, err)
+	}
+}
 
 // serve starts a server with settings, and returns once it serves.
 func serve(t *testing.T, binary string, settings ...string) *sidecar {
@@ -221,58 +193,8 @@ func load(t *testing.T, binary string, n int) time.Duration {
 	return time.Since(began)
 }
 
-// list is a list of users to whom the administrator may do an action, by default view them.
-type list struct {
-	action, location, query, token string
-	limit                          int
-}
-
-func (s *sidecar) page(t *testing.T, l list) (hits int, next string, took time.Duration) {
-	resource, page := map[string]any{"type": "user"}, map[string]any{"limit": max(l.limit, 1)}
-	if l.limit == 0 {
-		page["limit"] = 100
-	}
-	if l.location != "" {
-		resource["properties"] = map[string]any{"location": l.location}
-	}
-	if l.query != "" {
-		page["properties"] = map[string]any{"query": l.query}
-	}
-	if l.token != "" {
-		page["token"] = l.token
-	}
-	began := time.Now()
-	answer, err := s.post("/access/v1/search/resource", map[string]any{
-		"subject": map[string]any{"type": "user", "id": "admin"}, "action": map[string]any{"name": cmp.Or(l.action, "user.view")},
-		"resource": resource, "context": map[string]any{"current_location": "metro"}, "page": page,
-	})
-	took = time.Since(began)
-	require.NoError(t, err)
-	results, _ := answer["results"].([]any)
-	info, _ := answer["page"].(map[string]any)
-	next, _ = info["next_token"].(string)
-	return len(results), next, took
-}
-
-func (s *sidecar) lists(t *testing.T, _ region, l list) (took []time.Duration) {
-	for range max(*asked/2, 20) {
-		_, _, one := s.page(t, l)
-		took = append(took, one)
-	}
-	return took
-}
-
-// walk reads the whole list by pages of 1,000, checks that it has everybody, and returns how long each page took.
-func (s *sidecar) walk(t *testing.T, w region) (took []time.Duration) {
-	listed, token := 0, ""
-	for {
-		hits, next, one := s.page(t, list{limit: 1000, token: token})
-		took, listed = append(took, one), listed+hits
-		if token = next; token == "" {
-			require.Equal(t, w.users+1, listed)
-			return took
-		}
-	}
+func (s *sidecar) processorTime(t *testing.T) time.Duration {
+	return servertest.ProcessorTime(t, s.cmd.Process.Pid)
 }
 
 // resident returns the largest resident set that the server has had, in MB.

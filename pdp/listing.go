@@ -123,8 +123,8 @@ func halfTimeOf(ctx context.Context) time.Time {
 // users returns the users of a location, as far as the list can have them as hits, in the order of the list.
 func (l *listing) users(ctx context.Context, view facts.View, beneath string, only facts.Only, candidateOf func(*facts.User) candidate) candidates {
 	q := facts.UserQuery{Beneath: beneath, Sort: l.Sort, Descending: l.Descending, Text: l.Query, Only: only, After: l.After, Limit: maxCandidatesPerQuery}
-	if l.Number <= 1 { // most pages are short, and most candidates are hits
-		q.Limit = min(max(2*l.Limit, paging.DefaultLimit), maxCandidatesPerQuery)
+	if l.Number <= 1 { // most pages are short, and most candidates are hits: one more tells whether the list goes on
+		q.Limit = min(l.Limit+l.Limit/10+2, maxCandidatesPerQuery)
 	}
 	return func(yield func(candidate, error) bool) {
 		listed := map[string]bool{}

@@ -56,7 +56,7 @@ type present struct {
 	userVersions, locationVersions bool
 	search                         bool // the column for searches
 	trigrams                       bool // an index of that column
-	inactive                       bool // an index of the statuses of users
+	inactive                       bool // indexes of the users who are not active, in each order
 }
 
 var versionColumn = column{name: "version", wanted: "a bigint", optional: true, accepts: whole}
@@ -169,11 +169,11 @@ func hasTrigrams(ctx context.Context, db querier, t tables) (found bool, err err
 	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
 }
 
-// hasInactive reports whether an index finds users by their status.
+// hasInactive reports whether indexes have the users who are not active, by id and in each order of a list.
 func hasInactive(ctx context.Context, db querier, t tables) (found bool, err error) {
-	rows, err := db.Query(ctx, `SELECT EXISTS (SELECT FROM pg_index i
-  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = 'status' AND i.indkey::text = a.attnum::text
-  WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND i.indpred IS NULL)`, t.users)
+	rows, err := db.Query(ctx, `SELECT count(*) >= $2::int FROM pg_index i
+  WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND pg_get_expr(i.indpred, i.indrelid) ~ '^\(+status\)*(::text)? IS DISTINCT FROM ''active'''`,
+		t.users, 1+2*len(membership.SortKeys))
 	if err != nil {
 		return false, err
 	}

@@ -89,11 +89,7 @@ func (w writer) searchColumn() string {
 // the same expressions.
 func (w writer) keys(s listShape, one, two string) (first, second string) {
 	text := func(value string) string {
-		key := ordered(value)
-		if w.quickly { // of most texts, which are ASCII, case folding is this
-			key = fmt.Sprintf(`CASE WHEN octet_length(%[1]s) = length(%[1]s) THEN lower(%[1]s COLLATE "C") ELSE %[2]s END`, "("+value+")::text", key)
-		}
-		return fmt.Sprintf("COALESCE(NULLIF(%s, ''), %s)", key, w.absent(s))
+		return fmt.Sprintf("COALESCE(NULLIF(%s, ''), %s)", ordered("("+value+")"), w.absent(s))
 	}
 	switch s.sort {
 	case facts.SortLastLogin:
@@ -125,9 +121,10 @@ func (w writer) order(s listShape, first, second, id string) string {
 }
 
 // ordered returns SQL for the folded text without the character that sorts absent values last, so that a name cannot
-// hide a person.
+// hide a person. Of a text that is ASCII it is the lower case, which takes a tenth of the time.
 func ordered(text string) string {
-	return fmt.Sprintf(`translate(%s, U&'\+10FFFF', U&'\+10FFFD')`, folded(text))
+	return fmt.Sprintf(`CASE WHEN octet_length(%[1]s::text) = length(%[1]s::text) THEN lower(%[1]s::text COLLATE "C") ELSE translate(%[2]s, U&'\+10FFFF', U&'\+10FFFD') END`,
+		text, folded(text))
 }
 
 // absent returns the key of an absent value.

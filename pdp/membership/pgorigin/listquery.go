@@ -8,16 +8,16 @@ import (
 )
 
 const (
-	// gathered is the maximum number of users of a location that are collected and sorted for a page. By a text or the status it is
-	// gatheredFromTable times more: they can be at the end of the list, where a walk comes late.
-	gathered, gatheredFromTable = 5_000, 6
+	// gathered is the maximum number of users of a location that are collected and sorted for a page. By a text it is gatheredByText times
+	// more: they can be at the end of the list, where a walk comes late.
+	gathered, gatheredByText = 5_000, 20
 	// walked is the number of users at which a query looks in the order of a list. The list then continues with another
 	// query.
-	walked = 2_000
+	walked = 4_000
 	// glanced is how many times fewer it looks at to find out whether many match a text: one in glanceEnough of them. Where fewer do,
 	// gathering all of them takes less time than to walk on.
-	glanced, glanceEnough = 4, 50
-	// walkedCheaply is how many times more it looks at if columns say who is left out: the column of texts to search, or the status.
+	glanced, glanceEnough = 8, 50
+	// walkedCheaply is how many times more it looks at if a column says who is left out: that of texts to search, or the status.
 	walkedCheaply = 5
 )
 
@@ -29,9 +29,8 @@ const (
 	walk           listWay = iota // through all users, in the order of the list, by its index
 	glance                        // a short walk, which is enough if many match the text
 	gatherAssigned                // the users with an assignment as described
-	gatherInactive                // the users who are not active, by an index of statuses
 	gatherScope                   // the users of the location
-	gatherText                    // the users whose texts match, by an index of trigrams
+	gatherText                    // the users whose texts match, by an index of trigrams, or by comparing all if the text is shorter
 )
 
 // listShape selects the query for a list; everything else is a parameter.
@@ -50,8 +49,6 @@ type listShape struct {
 }
 
 func (s listShape) walks() bool { return s.way == walk || s.way == glance }
-
-func (s listShape) fromTable() bool { return s.way == gatherText || s.way == gatherInactive }
 
 // tooMany is the place in the only row of a query that would have to gather too many users.
 const tooMany = -1
@@ -83,7 +80,7 @@ UNION ALL SELECT NULL, 0, '', %d, false, '', '', '' WHERE (SELECT count(*) > {ga
 // among returns the conditions on u that the way does not meet by itself.
 func (w writer) among(s listShape) string {
 	all := []string{"true"}
-	if s.status != "" {
+	if s.status != "" && !w.alongInactive(s) {
 		all = append(all, w.hasStatus(s))
 	}
 	if s.filtered && s.way != gatherText {
@@ -93,6 +90,11 @@ func (w writer) among(s listShape) string {
 		all = append(all, fmt.Sprintf("COALESCE((SELECT true FROM {assignments} a WHERE a.user_id::text = u.id::text AND %s LIMIT 1), false)", w.asAssigned(s)))
 	}
 	return strings.Join(all, " AND ")
+}
+
+// alongInactive reports whether a walk meets only users who are not active, by indexes that have nobody else.
+func (w writer) alongInactive(s listShape) bool {
+	return s.walks() && s.status == facts.StatusDeactivated && w.inactive
 }
 
 // hasStatus returns a condition that u has the status, or one that is none, which is a fault to be reported.
@@ -142,8 +144,8 @@ func (w writer) parameters(s listShape) []string {
 
 // most returns the number of users that a query gathers at most.
 func (w writer) most(s listShape) int {
-	if s.fromTable() {
-		return w.gathered * gatheredFromTable
+	if s.way == gatherText {
+		return w.gathered * gatheredByText
 	}
 	return w.gathered
 }
@@ -153,7 +155,7 @@ func (w writer) budget(s listShape) int64 {
 	switch {
 	case !s.walks():
 		return 0
-	case s.way == walk && (s.filtered && w.search || s.status == facts.StatusDeactivated):
+	case s.way == walk && (s.filtered && w.search || s.status == facts.StatusDeactivated && !w.inactive):
 		return int64(w.walked) * walkedCheaply
 	case s.way == glance:
 		return max(int64(w.walked)/glanced, 1)
@@ -185,26 +187,18 @@ few AS MATERIALIZED (
 		parts += fmt.Sprintf(`few AS MATERIALIZED (SELECT a.user_id::text AS id FROM {assignments} a WHERE %s LIMIT {gathered} + 1),
 `, w.asAssigned(s))
 	case gatherText:
-		parts += few(w.matches(s))
-	case gatherInactive: // an index has these
-		parts += few(`u.status::text < 'active' OR u.status::text > 'active' OR u.status IS NULL`)
+		parts += "few AS MATERIALIZED (SELECT u.* FROM {users} u WHERE " + w.matches(s) + " LIMIT {gathered} + 1),\n"
 	}
 	return parts
-}
-
-// few returns the CTE for users who are gathered from their table.
-func few(condition string) string {
-	return "few AS MATERIALIZED (SELECT u.* FROM {users} u WHERE " + condition + " LIMIT {gathered} + 1),\n"
 }
 
 // gather returns the CTE of a page from few users, which are sorted.
 func (w writer) gather(s listShape) string {
 	one, two := w.values(s)
-	w.quickly = true
 	first, second := w.keys(s, one, two)
 	after, within := "true", "true"
 	users := `few u WHERE (SELECT count(*) <= {gathered} FROM few)`
-	if !s.fromTable() {
+	if s.way != gatherText {
 		users = `(SELECT DISTINCT id FROM few WHERE (SELECT count(*) <= {gathered} FROM few)) few
   CROSS JOIN LATERAL (SELECT u.* FROM {users} u WHERE u.id::text = few.id OFFSET 0) u WHERE true`
 	}
@@ -236,6 +230,9 @@ func (w writer) behind(s listShape) string {
 func (w writer) walk(s listShape) string {
 	var parts []string
 	part := func(number int, condition, order string) {
+		if w.alongInactive(s) {
+			condition += " AND u.status IS DISTINCT FROM 'active'" // as the indexes say it
+		}
 		one, two := w.values(s)
 		parts = append(parts, fmt.Sprintf(`(SELECT u.id::text COLLATE "C" AS id, u.given, u.family, u.username, u.default_location, u.last_login, u.status%s, %s AS one, %s AS two, %d AS part
   FROM {users} u WHERE %s ORDER BY %s LIMIT {walked})`, w.searchColumn(), w.stored(s, one), two, number, condition, order))

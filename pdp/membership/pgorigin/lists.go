@@ -27,17 +27,11 @@ func (s listShape) ways(q *queries, asked facts.UserQuery, text string, large *l
 	if !s.everywhere && !large.has(asked.Beneath) && !(s.at && slices.Contains(asked.Only.Assigned.Locations, asked.Beneath)) {
 		ways = append(ways, gatherScope)
 	}
-	if s.status == facts.StatusDeactivated && q.inactive && !large.has(everyInactive) {
-		ways = append(ways, gatherInactive)
-	}
-	if s.filtered && !s.exact && q.trigrams && utf8.RuneCountInString(text) >= trigram {
+	if s.filtered && !s.exact && q.trigrams && !large.has(textKey(text)) {
 		ways = append(ways, glance, gatherText)
 	}
 	return append(ways, walk)
 }
-
-// trigram is the length of the shortest text that an index of trigrams can find.
-const trigram = 3
 
 // separator is between the two texts of the column for searches, as in [Schema].
 const separator = "\n"
@@ -88,7 +82,7 @@ func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 		args = append(args, q.Only.Assigned.Roles)
 	}
 	var page listPage
-	err := p.ask(ctx, listTimeoutFactor*p.timeout, func(ctx context.Context, queries *queries) error {
+	err := p.ask(ctx, longTimeoutFactor*p.timeout, func(ctx context.Context, queries *queries) error {
 		select {
 		case p.listSlots <- struct{}{}:
 			defer func() { <-p.listSlots }()
@@ -103,8 +97,8 @@ func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 			switch s.way {
 			case gatherScope:
 				p.large.add(q.Beneath)
-			case gatherInactive:
-				p.large.add(everyInactive)
+			case gatherText:
+				p.large.add(textKey(text))
 			}
 		}
 		return nil
@@ -164,10 +158,10 @@ func (l *listPage) add(rows pgx.Rows) (bool, error) {
 	return true, nil
 }
 
-// everyInactive stands for all users who are not active, beside the locations of largeLists.
-const everyInactive = ""
+// textKey stands for the users who match a text, beside the locations of largeLists.
+func textKey(text string) string { return "text" + separator + text }
 
-// largeLists are locations that had too many users to gather a while ago, so that not every page tries it.
+// largeLists are locations and texts that had too many users to gather a while ago, so that not every page tries it.
 type largeLists struct {
 	mu    sync.Mutex
 	until map[string]time.Time

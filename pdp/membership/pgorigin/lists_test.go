@@ -2,10 +2,14 @@ package pgorigin
 
 import (
 	"context"
+	"fmt"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
@@ -101,9 +105,6 @@ func postgresOnly(t *testing.T, server *servertest.Postgres) {
 	d := origintest.MixedDirectory(t, 9, 150)
 	p, conn := filledOrigin(t, server, d)
 	found := 0
-	_, err := p.User(t.Context(), "a") // learns what the tables have
-	require.NoError(t, err)
-	require.True(t, p.queries.Load().inactive, "directory schema makes the index")
 	for way, p := range waysOf(p) {
 		for _, status := range []string{"", facts.StatusActive, facts.StatusDeactivated} {
 			for _, held := range []*facts.Assigned{
@@ -140,6 +141,45 @@ func postgresOnly(t *testing.T, server *servertest.Postgres) {
 				}
 			}
 			assert.Equal(t, 2, faulty, "%s: %s", way, status)
+		}
+	}
+}
+
+// Each order is read from the index that directory schema makes for it, from the beginning and from a cursor, and that of users who are
+// not active from an index without the others.
+func postgresListPlans(t *testing.T, server *servertest.Postgres) {
+	p, conn := filledOrigin(t, server, origintest.MixedDirectory(t, 9, 150))
+	_, err := p.User(t.Context(), "a") // learns what the tables have
+	require.NoError(t, err)
+	servertest.Exec(t, conn, "SET enable_sort = off; SET enable_seqscan = off; SET enable_bitmapscan = off") // few users, whom it would rather sort
+	parameter := regexp.MustCompile(`\$\d+`)
+	scan := regexp.MustCompile(`Scan using (users_\w+) on users`)
+	for _, sort := range membership.SortKeys {
+		for _, descending := range []bool{false, true} {
+			for _, status := range []string{"", facts.StatusActive, facts.StatusDeactivated} {
+				for _, continued := range []bool{false, true} {
+					s := listShape{sort: sort, descending: descending, continued: continued, everywhere: true, status: status}
+					sql := strings.Replace(p.queries.Load().list(s), "LIMIT $1", "LIMIT 10", 1)
+					rows, err := conn.Query(t.Context(), "EXPLAIN "+parameter.ReplaceAllString(sql, "'2020-01-01'"))
+					require.NoError(t, err, sql)
+					lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+					require.NoError(t, err)
+					plan := strings.Join(lines, "\n")
+					direction := map[bool]string{false: "ascending", true: "descending"}[descending]
+					want := fmt.Sprintf("users_in_order_of_%s_%s", sort, direction)
+					if status == facts.StatusDeactivated {
+						want = fmt.Sprintf("users_inactive_by_%s_%s", sort, direction)
+					}
+					used := map[string]bool{}
+					for _, found := range scan.FindAllStringSubmatch(plan, -1) {
+						used[found[1]] = true
+					}
+					delete(used, "users_pkey")     // the records of the page, and those without a default location
+					delete(used, "users_inactive") // the latter again
+					require.Equal(t, map[string]bool{want: true}, used, plan)
+					require.NotContains(t, plan, "Sort Key: (COALESCE", plan)
+				}
+			}
 		}
 	}
 }

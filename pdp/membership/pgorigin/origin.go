@@ -62,7 +62,7 @@ type Tables struct {
 	Users, Assignments, Locations string
 }
 
-const listTimeoutFactor = 5 // of the timeout
+const longTimeoutFactor = 5 // of the timeout, for lists and for the locations of an organization
 
 // Origin is a [membership.Origin] that reads three tables or views. It is safe for concurrent use.
 type Origin struct {
@@ -176,7 +176,7 @@ func (p *Origin) Check(ctx context.Context) error {
 		func(q *queries) string { return q.username },
 		func(q *queries) string { return q.organization },
 	} {
-		if _, err := p.records(ctx, one, ""); err != nil {
+		if _, err := p.records(ctx, p.timeout, one, ""); err != nil {
 			return err
 		}
 	}
@@ -185,7 +185,7 @@ func (p *Origin) Check(ctx context.Context) error {
 
 // User implements [membership.Origin].
 func (p *Origin) User(ctx context.Context, id string) (*membership.RawRecord, error) {
-	return p.record(ctx, func(q *queries) string { return q.user }, id)
+	return p.record(ctx, p.timeout, func(q *queries) string { return q.user }, id)
 }
 
 // UserByUsername implements [membership.Origin]. The database folds usernames as [facts.Fold] does, except for letters
@@ -194,28 +194,28 @@ func (p *Origin) UserByUsername(ctx context.Context, username string) ([]members
 	if !facts.ValidID(username) {
 		return nil, nil
 	}
-	return p.records(ctx, func(q *queries) string { return q.username }, username)
+	return p.records(ctx, p.timeout, func(q *queries) string { return q.username }, username)
 }
 
 // Organization implements [membership.Origin]. A cycle of locations is delivered unchanged; validation refuses it.
 func (p *Origin) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
-	return p.record(ctx, func(q *queries) string { return q.organization }, location)
+	return p.record(ctx, longTimeoutFactor*p.timeout, func(q *queries) string { return q.organization }, location)
 }
 
 // Branches implements [membership.Branches].
 func (p *Origin) Branches(ctx context.Context, root string, locations []string) (*membership.RawRecord, error) {
-	found, err := p.records(ctx, func(q *queries) string { return q.branches }, root, locations)
+	found, err := p.records(ctx, longTimeoutFactor*p.timeout, func(q *queries) string { return q.branches }, root, locations)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
 	return &found[0], nil
 }
 
-func (p *Origin) record(ctx context.Context, query func(*queries) string, id string) (*membership.RawRecord, error) {
+func (p *Origin) record(ctx context.Context, timeout time.Duration, query func(*queries) string, id string) (*membership.RawRecord, error) {
 	if !facts.ValidID(id) {
 		return nil, nil
 	}
-	found, err := p.records(ctx, query, id)
+	found, err := p.records(ctx, timeout, query, id)
 	switch {
 	case err != nil || len(found) == 0:
 		return nil, err
@@ -225,8 +225,8 @@ func (p *Origin) record(ctx context.Context, query func(*queries) string, id str
 	return &found[0], nil
 }
 
-func (p *Origin) records(ctx context.Context, query func(*queries) string, args ...any) (found []membership.RawRecord, err error) {
-	err = p.ask(ctx, p.timeout, func(ctx context.Context, q *queries) error {
+func (p *Origin) records(ctx context.Context, timeout time.Duration, query func(*queries) string, args ...any) (found []membership.RawRecord, err error) {
+	err = p.ask(ctx, timeout, func(ctx context.Context, q *queries) error {
 		found = nil
 		return p.rows(ctx, query(q), args, func(rows pgx.Rows) (bool, error) {
 			one, err := scanRecord(rows)

@@ -105,6 +105,7 @@ func TestOrigin(t *testing.T) {
 		"schema twice":              postgresSchemaTwice,
 		"pages":                     postgresPages,
 		"who can be a hit":          postgresOnly,
+		"plans of lists":            postgresListPlans,
 		"lists that take long":      postgresListsWait,
 		"cursors":                   postgresCursors,
 		"writes":                    postgresWrites,

@@ -19,11 +19,11 @@ type queries struct {
 	user, username, organization, branches, locations string
 	list                                              func(listShape) string
 	budget                                            func(listShape) int64
-	trigrams, inactive                                bool // whether an index finds texts, and users who are not active
+	trigrams                                          bool // whether an index finds texts
 }
 
 func newQueries(t tables, has present, gathered, walked int) *queries {
-	w := writer{tables: t, history: "(SELECT " + t.history(true) + ")", gathered: gathered, walked: walked, search: has.search,
+	w := writer{tables: t, history: "(SELECT " + t.history(true) + ")", gathered: gathered, walked: walked, search: has.search, inactive: has.inactive,
 		userVersion: "0::bigint", locationVersion: "0::bigint"}
 	if has.userVersions {
 		w.userVersion = "COALESCE(u.version::bigint, 0)"
@@ -41,7 +41,6 @@ func newQueries(t tables, has present, gathered, walked int) *queries {
 		list:     w.list,
 		budget:   w.budget,
 		trigrams: has.search && has.trigrams,
-		inactive: has.inactive,
 	}
 	return q
 }
@@ -54,7 +53,7 @@ type writer struct {
 	userVersion, locationVersion string
 	gathered, walked             int
 	search                       bool // whether users have the column for searches
-	quickly                      bool // keys are compared with each other, and need not be the expressions of an index
+	inactive                     bool // whether indexes have the orders of those who are not active
 }
 
 // folded returns SQL for [facts.Fold]. Full case folding is lower(upper(lower())) in the root locale, except for the dotless i,
@@ -79,16 +78,27 @@ func (w writer) bounded(from string) string {
 // unchanged: a time as PostgreSQL writes it in JSON, without a time zone if it has none, and access as text, because
 // jsonb would drop duplicate members.
 func (w writer) userRecord() string {
-	return fmt.Sprintf(`left((jsonb_strip_nulls(jsonb_build_object(
-  'id', u.id::text, 'username', u.username::text,
-  'name', jsonb_build_object('title', u.title::text, 'given', u.given::text, 'family', u.family::text),
-  'default_location', u.default_location::text, 'last_login', u.last_login))
- || jsonb_build_object('status', u.status::text))::text, -1) || ', "assignments": [' || COALESCE((SELECT string_agg(a.record, ', ') FROM (
-  SELECT left((jsonb_strip_nulls(jsonb_build_object('location', a.location::text, 'role', a.role::text,
-    'profession', a.profession::text, 'registration_number', a.registration_number::text))
-   || jsonb_build_object('status', a.status::text))::text, -1) || CASE WHEN a.access IS NULL THEN '' ELSE ', "access": ' || to_json(a.access)::text END || '}' AS record
-  FROM %s a WHERE a.user_id::text = u.id::text ORDER BY a.location::text COLLATE "C" LIMIT %d) a), '') || ']}'`,
-		w.assignments, maxAssignments)
+	assignment := object(member("location", "a.location::text"), member("role", "a.role::text"), required("status", "a.status::text"),
+		member("profession", "a.profession::text"), member("registration_number", "a.registration_number::text"), member("access", "a.access"))
+	return object(member("id", "u.id::text"), member("username", "u.username::text"),
+		`'"name": ' || `+object(member("title", "u.title::text"), member("given", "u.given::text"), member("family", "u.family::text")),
+		member("default_location", "u.default_location::text"), member("last_login", "u.last_login"), required("status", "u.status::text"),
+		fmt.Sprintf(`'"assignments": [' || COALESCE((SELECT string_agg(a.record, ', ') FROM (
+  SELECT %s AS record FROM %s a WHERE a.user_id::text = u.id::text ORDER BY a.location::text COLLATE "C" LIMIT %d) a), '') || ']'`,
+			assignment, w.assignments, maxAssignments))
+}
+
+// object returns SQL for a JSON object as text. Members that are NULL are left out. It takes half the time of building jsonb.
+func object(members ...string) string {
+	return "concat('{', concat_ws(', ', " + strings.Join(members, ", ") + "), '}')"
+}
+
+// member returns SQL for a member of an object, NULL if its value is.
+func member(name, value string) string { return fmt.Sprintf(`'"%s": ' || to_json(%s)`, name, value) }
+
+// required returns SQL for a member of an object that is there also if its value is NULL.
+func required(name, value string) string {
+	return fmt.Sprintf(`'"%s": ' || COALESCE(to_json(%s)::text, 'null')`, name, value)
 }
 
 // organization returns SQL that walks up to the root, as far as there are parents, and down to everything beneath it.
@@ -126,9 +136,9 @@ tree(id, name, kind, parent, model, plan, times) AS (
   SELECT ` + row + ` FROM start JOIN {locations} l ON l.id::text = start.id
   UNION SELECT ` + row + ` FROM tree JOIN {locations} l ON l.parent::text = tree.id),
 whole AS MATERIALIZED (
-  SELECT COALESCE(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('id', id, 'name', name, 'kind', kind,
-    'parent', parent, 'model', model, 'plan', plan)) ORDER BY id COLLATE "C")::text, '[]') AS record
-  FROM tree CROSS JOIN LATERAL generate_series(1, LEAST(times, 2)))
+  SELECT COALESCE('[' || string_agg(` + object(member("id", "id"), member("name", "name"), member("kind", "kind"), member("parent", "parent"),
+		member("model", "model"), member("plan", "plan")) + `, ', ' ORDER BY id COLLATE "C") || ']', '[]') AS record
+  FROM tree JOIN (VALUES (1), (2)) AS again(n) ON n <= times)
 SELECT CASE WHEN octet_length(record) <= {most} THEN record END, (SELECT COALESCE(max({version}), 0) FROM top JOIN {locations} l ON l.id::text = top.id), {history}
 FROM whole WHERE EXISTS (SELECT FROM top)`)
 }

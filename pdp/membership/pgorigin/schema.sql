@@ -56,9 +56,8 @@ END $$;
 
 CREATE INDEX IF NOT EXISTS locations_parent ON locations (parent);
 CREATE INDEX IF NOT EXISTS assignments_location ON assignments (location, user_id);
--- Whoever has a role, and whoever is not active, is found without looking at everybody.
+-- Whoever has a role is found without looking at everybody.
 CREATE INDEX IF NOT EXISTS assignments_role ON assignments (role, location);
-CREATE INDEX IF NOT EXISTS users_status ON users (status);
 
 -- Usernames and the orders of lists go by case-folded texts, usernames in NFC. The expression is full case folding in
 -- Unicode's sense, made of what PostgreSQL has: it is what the server asks by, word for word, or an index would be of no use.
@@ -68,36 +67,40 @@ DO $$
 BEGIN
     EXECUTE format('DROP INDEX IF EXISTS %I.users_folded_username', current_schema()); -- of earlier releases, without NFC
 END $$;
--- The orders of lists, each with what is absent last: it counts as U+10FFFF or as '', so nobody has that. Ties go by id.
-CREATE INDEX IF NOT EXISTS users_by_name_ascending ON users (
-    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(family::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), U&'\+10FFFF')),
-    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(given::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), U&'\+10FFFF')),
-    id);
-CREATE INDEX IF NOT EXISTS users_by_name_descending ON users (
-    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(family::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), '')) DESC,
-    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(given::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), '')) DESC,
-    id);
-CREATE INDEX IF NOT EXISTS users_by_username_ascending ON users (
-    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), U&'\+10FFFF')),
-    id);
-CREATE INDEX IF NOT EXISTS users_by_username_descending ON users (
-    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(username::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), '')) DESC,
-    id);
-CREATE INDEX IF NOT EXISTS users_by_default_location_ascending ON users (
-    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(default_location::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), U&'\+10FFFF')),
-    id);
-CREATE INDEX IF NOT EXISTS users_by_default_location_descending ON users (
-    (COALESCE(NULLIF(translate(translate(lower(upper(lower(translate(default_location::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD'), ''), '')) DESC,
-    id);
-CREATE INDEX IF NOT EXISTS users_by_last_login_ascending ON users ((COALESCE(last_login, 'infinity'::timestamptz)), id);
-CREATE INDEX IF NOT EXISTS users_by_last_login_descending ON users ((COALESCE(last_login, '-infinity'::timestamptz)) DESC, id);
+-- The orders of lists, each with what is absent last: it counts as U+10FFFF or as '', so nobody has that. Ties go by id. Each order
+-- has a small index besides, of those who are not active, so that they are found among the others.
 DO $$
 DECLARE
-    name text;
+    -- Of texts that are ASCII, as most are, case folding is the lower case. PostgreSQL works a key out for each row of a list that it
+    -- reads by the index.
+    folded    text := $f$CASE WHEN octet_length(%1$I::text) = length(%1$I::text) THEN lower(%1$I::text COLLATE "C") ELSE translate(translate(lower(upper(lower(translate(%1$I::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", U&'\+10FFFF', U&'\+10FFFD') END$f$;
+    list      record;
+    direction text;
+    keys      text;
+    name      text;
 BEGIN
-    -- Of earlier releases, without the given name and the id.
-    FOREACH name IN ARRAY ARRAY['users_family_ascending', 'users_family_descending', 'users_username_ascending',
-        'users_username_descending', 'users_last_login_ascending', 'users_last_login_descending'] LOOP
+    FOR list IN SELECT * FROM (VALUES ('name', ARRAY['family', 'given']), ('username', ARRAY['username']),
+        ('default_location', ARRAY['default_location']), ('last_login', ARRAY['last_login'])) AS t(sort, names) LOOP
+        FOREACH direction IN ARRAY ARRAY['ascending', 'descending'] LOOP
+            IF list.sort = 'last_login' THEN
+                keys := CASE direction WHEN 'ascending' THEN $f$(COALESCE(last_login, 'infinity'::timestamptz))$f$
+                    ELSE $f$(COALESCE(last_login, '-infinity'::timestamptz)) DESC$f$ END;
+            ELSE
+                SELECT string_agg(format(CASE direction WHEN 'ascending' THEN $f$(COALESCE(NULLIF(%s, ''), U&'\+10FFFF'))$f$
+                    ELSE $f$(COALESCE(NULLIF(%s, ''), '')) DESC$f$ END, format(folded, c)), ', ' ORDER BY n)
+                    INTO keys FROM unnest(list.names) WITH ORDINALITY AS t(c, n);
+            END IF;
+            EXECUTE format('CREATE INDEX IF NOT EXISTS users_in_order_of_%s_%s ON users (%s, id)', list.sort, direction, keys);
+            EXECUTE format($f$CREATE INDEX IF NOT EXISTS users_inactive_by_%s_%s ON users (%s, id) WHERE status IS DISTINCT FROM 'active'$f$,
+                list.sort, direction, keys);
+        END LOOP;
+    END LOOP;
+    CREATE INDEX IF NOT EXISTS users_inactive ON users (id) WHERE status IS DISTINCT FROM 'active';
+    -- Of earlier releases, without the given name and the id, or with keys that take longer to work out.
+    FOREACH name IN ARRAY ARRAY['users_family_ascending', 'users_family_descending', 'users_username_ascending', 'users_username_descending',
+        'users_last_login_ascending', 'users_last_login_descending', 'users_by_name_ascending', 'users_by_name_descending',
+        'users_by_username_ascending', 'users_by_username_descending', 'users_by_default_location_ascending',
+        'users_by_default_location_descending', 'users_by_last_login_ascending', 'users_by_last_login_descending', 'users_status'] LOOP
         EXECUTE format('DROP INDEX IF EXISTS %I.%I', current_schema(), name);
     END LOOP;
 END $$;

@@ -126,3 +126,17 @@ func (e *Engine) InScope(ctx context.Context, r Request, user string) (bool, err
 	covered := slices.ContainsFunc(u.Assignments(), func(a facts.Assignment) bool { return a.At.CoveredBy(s.location) })
 	return covered && u.ID() != s.except && s.Admits(u), nil
 }
+
+// InSubjectScope reports whether a search for subjects would ask a question about a user.
+func (e *Engine) InSubjectScope(ctx context.Context, r Request, user string) (bool, error) {
+	ev, err := e.begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	u, err := ev.facts.View.User(ctx, user)
+	if err != nil {
+		return false, err
+	}
+	s, err := ev.subjectScopeOf(ctx, r)
+	return s != nil && s.Admits(u), err
+}

@@ -25,6 +25,8 @@ type Policy struct {
 	allow, possible *bundles.Query
 	// scope is the location at or below which a list of users can have hits; undefined if there can be none.
 	scope *bundles.Query
+	// subjectScope says who can be allowed an action that needs no current location; nil if the policy has no such rule.
+	subjectScope *bundles.Query
 	// disclosed returns the records that an answer discloses; nil if the policy has no such rule.
 	disclosed *bundles.Query
 	// mask says what to hide of records of decisions; nil if nothing.
@@ -107,7 +109,7 @@ func (p *Policy) prepareQueries(context.Context) error {
 		return p.refuse(bundles.Tables, "%w", err)
 	}
 	for name, query := range map[string]**bundles.Query{
-		"allow": &p.allow, "possible": &p.possible, "scope": &p.scope, "candidates": &p.candidates, "sees": &p.disclosed,
+		"allow": &p.allow, "possible": &p.possible, "scope": &p.scope, "subject_scope": &p.subjectScope, "candidates": &p.candidates, "sees": &p.disclosed,
 	} {
 		if !r.Defines(p.sibling(name)) {
 			continue
@@ -157,7 +159,7 @@ func (p *Policy) reads(action string) facts.Reads {
 
 // compileQueries compiles all queries, or none: the policy is then interpreted.
 func (p *Policy) compileQueries(ctx context.Context) error {
-	queries := []*bundles.Query{p.decision, p.allow, p.possible, p.scope, p.disclosed, p.candidates}
+	queries := []*bundles.Query{p.decision, p.allow, p.possible, p.scope, p.subjectScope, p.disclosed, p.candidates}
 	queries = slices.DeleteFunc(queries, func(q *bundles.Query) bool { return q == nil })
 	err := p.revision.Compile(ctx, queries...)
 	switch {

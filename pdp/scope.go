@@ -7,6 +7,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
@@ -20,7 +21,20 @@ type scope struct {
 // scopeOf asks the policy for the scope of a list of users. It returns nil if there can be no hits.
 func (ev *evaluation) scopeOf(ctx context.Context, question Request) (*scope, error) {
 	question.Resource.ID = question.Subject.ID // any user will do: a scope does not depend on the resource
-	term, err := ev.askOne(ctx, question, ev.scope)
+	return ev.readScope(ctx, question, ev.scope)
+}
+
+// subjectScopeOf asks the policy who can be allowed an action that needs no current location. It returns nil if nobody can.
+func (ev *evaluation) subjectScopeOf(ctx context.Context, question Request) (*scope, error) {
+	if ev.subjectScope == nil { // as in bundles of earlier releases
+		return &scope{}, nil
+	}
+	question.Subject.ID = "" // nobody: it does not depend on the subject
+	return ev.readScope(ctx, question, ev.subjectScope)
+}
+
+func (ev *evaluation) readScope(ctx context.Context, question Request, query *bundles.Query) (*scope, error) {
+	term, err := ev.askOne(ctx, question, query)
 	if err != nil || term == nil {
 		return nil, err
 	}
@@ -28,7 +42,7 @@ func (ev *evaluation) scopeOf(ctx context.Context, question Request) (*scope, er
 	if err != nil {
 		return nil, badScope(err)
 	}
-	s, err := readScope(value)
+	s, err := parseScope(value)
 	if err != nil {
 		return nil, badScope(err)
 	}
@@ -39,9 +53,9 @@ func badScope(err error) error {
 	return &Error{Kind: Internal, Message: "The policy's scope could not be read.", Err: err}
 }
 
-// readScope reads a scope. A member with an unknown name is ignored, which makes the scope wider; a value that cannot be read is an
+// parseScope reads a scope. A member with an unknown name is ignored, which makes the scope wider; a value that cannot be read is an
 // error, because it could be read as one that makes it narrower.
-func readScope(value any) (*scope, error) {
+func parseScope(value any) (*scope, error) {
 	if id, ok := value.(string); ok { // of bundles of earlier releases
 		return &scope{location: id}, nil
 	}
@@ -66,11 +80,17 @@ func readScope(value any) (*scope, error) {
 		return s, nil
 	}
 	assigned, _ := members["assigned"].(map[string]any)
-	at, ok := assigned["location"].(string)
-	if !ok {
-		return nil, errors.New("assigned has no location")
+	s.Assigned = &facts.Assigned{Locations: append([]string{}, facts.Strings(assigned, "locations")...)}
+	at, one := assigned["location"].(string)
+	if one {
+		s.Assigned.Locations = []string{at}
 	}
-	s.Assigned = &facts.Assigned{Locations: []string{at}}
+	if !one && !areStrings(assigned["locations"]) {
+		return nil, errors.New("assigned has neither location nor locations")
+	}
+	if s.Assigned.Active, ok = assigned["active"].(bool); !ok && assigned["active"] != nil {
+		return nil, errors.New("assigned.active is not a boolean")
+	}
 	if roles, given := assigned["roles"]; given {
 		if !areStrings(roles) {
 			return nil, errors.New("assigned.roles is not a list of strings")

@@ -52,6 +52,39 @@ func TestScopeLeavesOutNobodyWhoIsAllowed(t *testing.T) {
 	}
 }
 
+// Nor does the scope of who may do what needs no current location.
+func TestSubjectScopeLeavesOutNobodyWhoIsAllowed(t *testing.T) {
+	allowed, leftOut := map[string]int{}, map[string]int{}
+	forEachQuestion(t, 60, 120, func(t require.TestingT, e *pdp.Engine, w *world, r pdp.Request) {
+		if !needsNoCurrentLocation(r.Action.Name) {
+			return
+		}
+		for _, u := range w.Users {
+			r.Subject.ID = u.ID
+			in, err := e.InSubjectScope(context.Background(), r, u.ID)
+			require.NoError(t, err)
+			may, err := e.Allows(context.Background(), r)
+			require.NoError(t, err)
+			switch {
+			case may:
+				require.True(t, in, "%s is allowed %s and not in the scope", u.ID, r.Action.Name)
+				allowed[r.Action.Name]++
+			case !in:
+				leftOut[r.Action.Name]++
+			}
+		}
+	})
+	if fewerQuestions() {
+		return
+	}
+	for _, action := range allActions() {
+		if needsNoCurrentLocation(action) {
+			assert.NotZero(t, allowed[action], "nobody was allowed %s", action)
+			assert.NotZero(t, leftOut[action], "nobody was left out of %s", action)
+		}
+	}
+}
+
 func TestScopeIsReadStrictly(t *testing.T) {
 	t.Parallel()
 	w := generate(12)
@@ -76,6 +109,8 @@ func TestScopeIsReadStrictly(t *testing.T) {
 		`{"location": "r0", "assigned": {"location": "r0", "roles": ["regional_admin"]}}`:  true,
 		`{"location": "r0", "status": "deactivated", "assigned": {"location": "nowhere"}}`: true,
 		`{"location": "s0", "assigned": {"location": "r0"}}`:                               true,
+		`{"location": "r0", "assigned": {"locations": []}}`:                                true,
+		`{"location": "r0", "assigned": {"locations": ["r0"], "active": true}}`:            true,
 		`{"location": "nowhere"}`:                                                          true,
 		`{"status": "active"}`:                                                             true,
 	} {
@@ -86,7 +121,8 @@ func TestScopeIsReadStrictly(t *testing.T) {
 	for _, scope := range []string{
 		`5`, `["r0"]`, `{"location": 5}`, `{"location": "r0", "status": "away"}`, `{"location": "r0", "status": ["active"]}`, `{"location": "r0", "except": {}}`,
 		`{"location": "r0", "assigned": {}}`, `{"location": "r0", "assigned": "r0"}`, `{"location": "r0", "assigned": {"location": "r0", "roles": "user"}}`,
-		`{"location": "r0", "assigned": {"location": "r0", "roles": null}}`,
+		`{"location": "r0", "assigned": {"location": "r0", "roles": null}}`, `{"location": "r0", "assigned": {"locations": "r0"}}`,
+		`{"location": "r0", "assigned": {"locations": [5]}}`, `{"location": "r0", "assigned": {"location": "r0", "active": "yes"}}`,
 	} {
 		_, err := list(scope)
 		assert.Equal(t, pdp.Internal, pdp.KindOf(err), scope)

@@ -17,10 +17,10 @@ func (ev *evaluation) subjects(ctx context.Context, r SearchRequest, list *listi
 	if err != nil || subjectDecider == nil {
 		return none, err
 	}
-	return list.users(ctx, ev.facts.View, subjectDecider.root, subjectDecider.only(), func(u *facts.User) candidate {
+	return list.users(ctx, ev.facts.View, subjectDecider.root, subjectDecider.can, func(u *facts.User) candidate {
 		hit := Hit{Type: "user", ID: u.ID(), Properties: list.UserFields(u, subjectDecider.root)}
 		ask := func(ctx context.Context) (Request, bool, error) { return subjectDecider.may(ctx, u) }
-		if !subjectDecider.fixedLocation || !subjectDecider.canBeAllowed(u) {
+		if !subjectDecider.fixedLocation || !subjectDecider.can.Admits(u) {
 			return ev.decided(hit, ask, nil)
 		}
 		question := subjectDecider.question
@@ -36,7 +36,7 @@ type subjectDecider struct {
 	root          string            // the organization that the question is about; AnyOrganization if it can be any
 	fixedLocation bool              // the question names the current location or does not need one
 	current       *facts.Location   // the current location that the question names; nil if there is none
-	roles         []string          // the roles that can give power at a current location; nil if no role is needed
+	can           facts.Only        // describes those who can be allowed; a source may return others
 	likely        []*facts.Location // current locations to try first: the place, and where the user asked about is assigned
 }
 
@@ -49,9 +49,6 @@ func (ev *evaluation) newSubjectDecider(ctx context.Context, r SearchRequest) (*
 	}
 	_, standing := facts.LocationID(r.Context, "current_location")
 	q := &subjectDecider{evaluation: ev, question: r.question(), fixedLocation: standing || action.NeedsNoCurrentLocation, current: f.Current}
-	if !action.NeedsNoCurrentLocation && len(action.roles) > 0 {
-		q.roles = action.roles
-	}
 	_, placed := facts.PlaceID(r.question())
 	switch {
 	case r.Resource.Type == "user" && f.User == nil && len(r.Action.Properties) == 0:
@@ -66,6 +63,18 @@ func (ev *evaluation) newSubjectDecider(ctx context.Context, r SearchRequest) (*
 		q.root = f.Place.Organization()
 	case placed || action.NeedsNoCurrentLocation:
 		return nil, nil // about an unknown location, or without a location that the action needs
+	}
+	if action.NeedsNoCurrentLocation {
+		scope, err := ev.subjectScopeOf(ctx, q.question)
+		if err != nil || scope == nil {
+			return nil, err
+		}
+		q.can = scope.Only
+	} else if len(action.roles) > 0 { // nobody else has power at a current location
+		q.can.Assigned = &facts.Assigned{Roles: action.roles, Active: true}
+		for at := q.current; at != nil; at = at.Parent() {
+			q.can.Assigned.Locations = append(q.can.Assigned.Locations, at.ID())
+		}
 	}
 	if f.Place != nil {
 		q.likely = append(q.likely, f.Place)
@@ -84,7 +93,7 @@ func (ev *evaluation) newSubjectDecider(ctx context.Context, r SearchRequest) (*
 // user can stand. It returns the question that was allowed.
 func (q *subjectDecider) may(ctx context.Context, u *facts.User) (question Request, ok bool, err error) {
 	question = q.question
-	if !q.canBeAllowed(u) {
+	if !q.can.Admits(u) {
 		return question, false, nil
 	}
 	question.Subject.ID = u.ID()
@@ -120,30 +129,6 @@ func (q *subjectDecider) may(ctx context.Context, u *facts.User) (question Reque
 		}
 	}
 	return question, false, nil
-}
-
-// only describes the users who can be allowed, so that nobody else is fetched.
-func (q *subjectDecider) only() facts.Only {
-	if q.roles == nil {
-		return facts.Only{}
-	}
-	held := &facts.Assigned{Roles: q.roles, Active: true}
-	for at := q.current; at != nil; at = at.Parent() {
-		held.Locations = append(held.Locations, at.ID())
-	}
-	return facts.Only{Assigned: held}
-}
-
-// canBeAllowed avoids evaluations for the many users who cannot stand at the location or have no role that could give
-// power. A source may return them.
-func (q *subjectDecider) canBeAllowed(u *facts.User) bool {
-	for _, a := range u.Assignments() {
-		if a.Active && (q.current == nil || q.current.CoveredBy(a.Location)) &&
-			(q.roles == nil || slices.Contains(q.roles, a.Role)) {
-			return true
-		}
-	}
-	return q.roles == nil
 }
 
 // coveredByAny returns the locations at or below any of those held. At these, a user can stand.

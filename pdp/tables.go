@@ -63,7 +63,7 @@ func (p *Policy) readTables(ctx context.Context) error {
 	case err != nil:
 		return p.refuse(bundles.Tables, "the catalogue cannot be read: %w", err)
 	case table == nil:
-		p.allow, p.possible, p.scope = nil, nil, nil
+		p.allow, p.possible, p.scope, p.subjectScope = nil, nil, nil, nil
 	case p.allow == nil || p.possible == nil || p.scope == nil:
 		return p.refuse(bundles.Tables, "a policy with a catalogue needs the rules %s, %s and %s too",
 			p.sibling("allow"), p.sibling("possible"), p.sibling("scope"))

@@ -77,6 +77,11 @@ _assigned_of("regional", rules, at, place) := regional.scope(rules, at, place)
 _assigned_of("health_system", rules, at, place) := health_system.scope(rules, at, place)
 _assigned_of("practice_group", rules, at, place) := practice_group.scope(rules, at, place)
 
+# Who can do what needs no place to stand.
+_users_of("regional") := regional.users
+_users_of("health_system") := health_system.users
+_users_of("practice_group") := practice_group.users
+
 # An action search may ask of a model whether some property would do.
 _suitable(model, _, _) if model != "health_system"
 _suitable("health_system", at, place) := health_system.suitable(at, place)

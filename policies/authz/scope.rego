@@ -42,3 +42,11 @@ _except(action) := {"except": input.facts.subject.id} if {
 	action.allow_self == false
 	not question.invites_new
 } else := {}
+
+# METADATA
+# title: Who can be allowed an action that needs no current location, for lists
+# description: |
+#   Nobody else is asked about. It may be wider than needed, never narrower. `status` is that of their accounts. Where
+#   more can be said, `assigned` describes an assignment that each of them has: it is at one of `locations`, its role is
+#   one of `roles`, and it is `active`.
+subject_scope := object.union({"status": "active"}, _users_of(input.facts.model))

@@ -141,3 +141,40 @@ test_no_scope_without_power[note] if {
 }
 
 asked_of_nobody(q) := asked(world, object.union({"user": "nobody"}, q))
+
+# Section 8: whom a subject search asks about, of what needs no current location.
+test_subject_scope[note] if {
+	some note, c in {
+		"who may switch": {"q": {"does": "location.switch", "location": "abc"}, "assigned": {
+			"locations": ["abc", "metro", "north"], "active": true,
+		}},
+		"who may see a patient": {
+			"q": {"does": "patient.view", "patient": "p", "seen": ["abc", "ghi", "nowhere"]},
+			"assigned": {"locations": ["abc", "ghi", "metro", "north"], "roles": _who_see_patients, "active": true},
+		},
+		"who may see a facility's incidents": {"q": {"does": "incident.view", "location": "abc"}, "assigned": {
+			"locations": ["abc", "metro", "north"], "active": true,
+		}},
+		"who may switch to an entity": {"q": {"does": "location.switch", "location": "mercy"}, "assigned": {
+			"locations": ["mercy", "sisters"], "active": true,
+		}},
+		"who may switch to a practice": {"q": {"does": "location.switch", "location": "smile-a"}, "assigned": {
+			"locations": ["smile", "smile-a"], "active": true,
+		}},
+		"who may accept an invitation": {
+			"q": {"does": "invitation.accept", "at": "smile"},
+			"assigned": {"locations": ["smile"]},
+		},
+	}
+	scope := data.authz.subject_scope with input as asked(world, object.union({"who": "nobody"}, c.q))
+	scope == {"status": "active", "assigned": c.assigned}
+}
+
+_who_see_patients := [role | some role, entry in data.authz.regional.roles; entry.sees_patients]
+
+# Somebody beneath a division may see its summaries, so only the account can be told.
+test_subject_scope_of_what_is_above_others if {
+	q := {"who": "nobody", "does": "summary.view", "location": "north"}
+	scope := data.authz.subject_scope with input as asked(world, q)
+	scope == {"status": "active"}
+}

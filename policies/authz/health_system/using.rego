@@ -23,3 +23,7 @@ using if {
 	role := input.facts.subject.held[input.facts.place.id]
 	data.authz.health_system.roles[role].system_features
 }
+
+# METADATA
+# title: Who can be allowed any of it (section 8)
+users := {"assigned": {"locations": [id | some id, _ in input.facts.place.path], "active": true}}

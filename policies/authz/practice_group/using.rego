@@ -21,3 +21,9 @@ using if {
 	input.resource.type == "location"
 	question.reaches(data.authz.practice_group.roles, input.facts.place)
 }
+
+# METADATA
+# title: Who can be allowed any of it (section 8)
+users := {"assigned": {"locations": [id | some id, _ in input.facts.place.path], "active": true}} if {
+	input.action.name == "location.switch"
+} else := {"assigned": {"locations": [input.facts.place.id]}}

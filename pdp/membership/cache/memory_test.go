@@ -73,6 +73,35 @@ func TestEntrySizes(t *testing.T) {
 	runtime.KeepAlive(tree)
 }
 
+// A process of 200 MB keeps 48 MiB of facts, which is the default of membership.memory: an organization of 100,000 locations has to fit,
+// with 7,000 users beside it.
+func TestLargeOrganizationFitsIntoTheDefaultMemory(t *testing.T) {
+	const memory = 48 << 20
+	j := record.NewValidator(fixture.Vocabulary())
+	var locations []record.Location
+	measured, tree := heapOf(func() *record.Tree {
+		var text strings.Builder
+		text.WriteString(`[{"id": "r", "kind": "region", "model": "regional"}, {"id": "d", "kind": "division", "parent": "r"}`)
+		for i := range 100_000 {
+			fmt.Fprintf(&text, `, {"id": "facility-%d", "name": "Facility %[1]d", "kind": "facility", "parent": "d"}`, i)
+		}
+		text.WriteString(`]`)
+		all, faults, err := j.Locations(j.Tokens([]byte(text.String())))
+		require.NoError(t, err)
+		tree, err := j.Tree(all, faults, 1, nil)
+		require.NoError(t, err)
+		require.NoError(t, tree.Faults)
+		locations = all
+		return tree
+	})
+	user := joinedRecord(t, j, tree, 1, 1).user.record
+	estimated := organizationBytes(locations, record.EncodeLocations(nil, locations)) + 7_000*userBytes(user, record.EncodeUser(nil, user))
+	assert.Less(t, estimated, memory)
+	assert.Less(t, int(measured), memory)
+	t.Logf("a location takes %.0f bytes, everything %d", measured/float64(len(locations)), estimated)
+	runtime.KeepAlive(tree)
+}
+
 // treeView has the locations of a tree.
 type treeView struct {
 	facts.View

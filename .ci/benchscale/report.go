@@ -2,8 +2,11 @@ package benchscale
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -19,6 +22,7 @@ type figure struct {
 
 // report has the figures in the order in which they were first measured, and the sizes in ascending order.
 type report struct {
+	folder  string // of the files; "" for none
 	sizes   []int
 	figures []*figure
 }
@@ -61,6 +65,15 @@ type measured struct {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// write writes scale.md and scale.svg, with what has been measured so far.
+func (r *report) write() error {
+	if r.folder == "" {
+		return nil
+	}
+	return errors.Join(os.WriteFile(filepath.Join(r.folder, "scale.md"), []byte(r.table()), 0o666),
+		os.WriteFile(filepath.Join(r.folder, "scale.svg"), []byte(r.picture()), 0o666))
+}
 
 // table returns the figures as a table in Markdown. What misses its aim is bold.
 func (r *report) table() string {

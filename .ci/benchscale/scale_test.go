@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,16 +27,11 @@ func TestScale(t *testing.T) {
 		fmt.Fprintf(os.Stderr, "%6.0f s  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}
 	binary := build(t)
-	r := &report{}
+	r := &report{folder: *out}
 	for text := range strings.SplitSeq(*sizes, ",") {
 		n, err := strconv.Atoi(text)
 		require.NoError(t, err)
 		t.Run(text, func(t *testing.T) { measure(t, r, binary, n, say) })
-		if *out == "" {
-			continue
-		}
-		require.NoError(t, os.WriteFile(filepath.Join(*out, "scale.md"), []byte(r.table()), 0o666))
-		require.NoError(t, os.WriteFile(filepath.Join(*out, "scale.svg"), []byte(r.picture()), 0o666))
 	}
 	fmt.Fprint(os.Stderr, r.table())
 	require.NotEmpty(t, r.figures)
@@ -62,7 +56,8 @@ func measure(t *testing.T, r *report, binary string, n int, say func(string, ...
 	r.add(n, "bytes of a user in Redis", 0, float64(usedMemory(t, redis)-before)/float64(w.asked))
 	r.latencies(n, "decision, facts in memory", 0, first.ask(t, w, 0))
 	r.add(n, "decisions per second, facts in memory", 0, first.saturate(t, w, 8, time.Second))
-	r.latencies(n, "the first decision after a location has changed", 0, first.change(t, database))
+	change := first.measure(t, server, func() []time.Duration { return first.change(t, database) })
+	r.pages(n, "the first decision after a location has changed", 0, change)
 	second, _ := serveOver(t, binary, database, redis.URL())
 	r.latencies(n, "decision, facts from Redis", 0, second.ask(t, w, 0))
 
@@ -70,16 +65,18 @@ func measure(t *testing.T, r *report, binary string, n int, say func(string, ...
 		say("%d users: %s", n, l.name)
 		r.pages(n, l.name, l.aim, first.measure(t, server, func() []time.Duration { return first.again(t, l.list) }))
 	}
+	r.add(n, "largest resident set, questions only, MB", 200, second.resident(t))
+	require.NoError(t, r.write())
 	say("%d users: reading the list from its beginning to its end", n)
 	for i, part := range first.walk(t, server, w, say) {
 		r.pages(n, []string{"pages at the beginning", "pages in the middle", "pages at the end"}[i], 20, part)
 	}
-	r.add(n, "largest resident set, questions only, MB", 200, second.resident(t))
 	r.add(n, "largest resident set, with the lists, MB", 200, first.resident(t))
 	if n <= largestFile {
 		say("%d users: loading them from a file", n)
 		r.add(n, "start with all users in a file, s", 0, load(t, binary, n).Seconds())
 	}
+	require.NoError(t, r.write())
 }
 
 // largestFile is the largest directory that is measured as a file.

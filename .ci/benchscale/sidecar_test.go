@@ -51,11 +51,17 @@ func serveOver(t *testing.T, binary, database, redis string) (*sidecar, time.Dur
 	config := filepath.Join(t.TempDir(), "wardkeeper.yaml")
 	require.NoError(t, os.WriteFile(config, []byte(unhurried), 0o666))
 	s := serve(t, binary, "--config", config, "--directory", database, "--redis", redis)
+	return s, s.answered(t, 1)
+}
+
+// answered returns how long it takes until it is decided about a user. Where others need the processors, a decision can exceed its
+// time, and is asked for again.
+func (s *sidecar) answered(t *testing.T, user int) time.Duration {
 	began := time.Now()
 	for {
-		err := s.decide(1)
+		err := s.decide(user)
 		if err == nil {
-			return s, time.Since(began)
+			return time.Since(began)
 		}
 		require.Less(t, time.Since(began), time.Minute, err)
 	}
@@ -122,11 +128,9 @@ func (s *sidecar) decide(user int) error {
 
 // ask asks about users one after another, spread over all, and returns how long each answer took.
 func (s *sidecar) ask(t *testing.T, w region, shift int) (took []time.Duration) {
-	require.NoError(t, s.decide(1)) // the administrator and the region
+	s.answered(t, 1) // the administrator and the region
 	for i := range w.asked {
-		began := time.Now()
-		require.NoError(t, s.decide(1+(i*(w.users/w.asked)+shift)%w.users))
-		took = append(took, time.Since(began))
+		took = append(took, s.answered(t, 1+(i*(w.users/w.asked)+shift)%w.users))
 	}
 	return took
 }
@@ -160,9 +164,7 @@ func (s *sidecar) change(t *testing.T, database string) (took []time.Duration) {
 		_, err := conn.Exec(t.Context(), `UPDATE locations SET name = $1 WHERE id = 'f1'`, fmt.Sprint("Facility, version ", i))
 		require.NoError(t, err)
 		time.Sleep(50 * time.Millisecond) // the server hears of it
-		began := time.Now()
-		require.NoError(t, s.decide(1))
-		took = append(took, time.Since(began))
+		took = append(took, s.answered(t, 1))
 	}
 	return took
 }

@@ -43,8 +43,9 @@ type sidecar struct {
 
 var urlInLog = regexp.MustCompile(`"url":"([^"]+)"`)
 
-// unhurried are settings for a machine that the load and the servers share: all locations of a large organization are one fact.
-const unhurried = "membership: {fetch_timeout: 20s, postgres: {timeout: 20s}}\n"
+// unhurried are settings for a machine that the load and the servers share: all locations of a large organization are one fact, and
+// slowness must not count as silence, which ends what is confirmed.
+const unhurried = "lease: 10s\nmembership: {fetch_timeout: 20s, postgres: {timeout: 20s}}\n"
 
 // serveOver starts a server over PostgreSQL and Redis, and returns how long it took until it had all locations of the region.
 func serveOver(t *testing.T, binary, database, redis string) (*sidecar, time.Duration) {

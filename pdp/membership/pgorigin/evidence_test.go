@@ -94,7 +94,9 @@ var unannouncedWrites = map[string]struct {
 	"partitions":            {write: `ALTER TABLE assignments RENAME TO former; CREATE TABLE assignments (LIKE former INCLUDING DEFAULTS) PARTITION BY LIST (user_id)`, missing: "table_kind"},
 	"row security":          {write: `CREATE POLICY few ON users USING (id <> 'a'); ALTER TABLE users ENABLE ROW LEVEL SECURITY`, missing: "row_security"},
 	"row security of roles": {before: `ALTER TABLE assignments ENABLE ROW LEVEL SECURITY`, write: deactivate, missing: "row_security"},
-	"an enum": {before: `CREATE TYPE status AS ENUM ('active', 'disabled'); ALTER TABLE users DROP CONSTRAINT users_status_check, ALTER COLUMN status DROP DEFAULT, ALTER COLUMN status TYPE status USING status::status`,
+	"an enum": {before: `DO $$ DECLARE name regclass; BEGIN
+		FOR name IN SELECT indexrelid FROM pg_index WHERE indrelid = 'users'::regclass AND indpred IS NOT NULL LOOP EXECUTE format('DROP INDEX %s', name); END LOOP; END $$;
+		CREATE TYPE status AS ENUM ('active', 'disabled'); ALTER TABLE users DROP CONSTRAINT users_status_check, ALTER COLUMN status DROP DEFAULT, ALTER COLUMN status TYPE status USING status::status`,
 		write: `ALTER TYPE status RENAME VALUE 'active' TO 'deactivated'`, missing: "column_types"},
 	"a role's name": {before: `CREATE ROLE nurse; ALTER TABLE users ALTER COLUMN title TYPE regrole USING 'nurse'::regrole`, write: `ALTER ROLE nurse RENAME TO doctor`, missing: "column_types"},
 	"money":         {before: `ALTER TABLE users ALTER COLUMN title TYPE money USING 1::money`, write: `SELECT set_config('lc_monetary', 'C', false)`, missing: "column_types"},

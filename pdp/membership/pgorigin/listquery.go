@@ -10,7 +10,7 @@ import (
 const (
 	// gathered is the maximum number of users of a location that are collected and sorted for a page. By a text it is gatheredByText times
 	// more: they can be at the end of the list, where a walk comes late.
-	gathered, gatheredByText = 5_000, 20
+	gathered, gatheredByText = 5_000, 10
 	// walked is the number of users at which a query looks in the order of a list. The list then continues with another
 	// query.
 	walked = 4_000
@@ -30,7 +30,7 @@ const (
 	glance                        // a short walk, which is enough if many match the text
 	gatherAssigned                // the users with an assignment as described
 	gatherScope                   // the users of the location
-	gatherText                    // the users whose texts match, by an index of trigrams, or by comparing all if the text is shorter
+	gatherText                    // the users whose texts match, by an index of trigrams
 )
 
 // listShape selects the query for a list; everything else is a parameter.

@@ -27,11 +27,14 @@ func (s listShape) ways(q *queries, asked facts.UserQuery, text string, large *l
 	if !s.everywhere && !large.has(asked.Beneath) && !(s.at && slices.Contains(asked.Only.Assigned.Locations, asked.Beneath)) {
 		ways = append(ways, gatherScope)
 	}
-	if s.filtered && !s.exact && q.trigrams && !large.has(textKey(text)) {
+	if s.filtered && !s.exact && q.trigrams && utf8.RuneCountInString(text) >= trigram && !large.has(textKey(text)) {
 		ways = append(ways, glance, gatherText)
 	}
 	return append(ways, walk)
 }
+
+// trigram is the length of the shortest text that an index of trigrams can find.
+const trigram = 3
 
 // separator is between the two texts of the column for searches, as in [Schema].
 const separator = "\n"

@@ -178,7 +178,7 @@ top AS MATERIALIZED (SELECT id FROM up ORDER BY depth DESC LIMIT 1),
 	case gatherScope: // a location without users counts as one, so that the number of locations is bounded too
 		parts += `beneath(id) AS (
   SELECT l.id::text FROM {locations} l WHERE l.id::text = {location}
-  UNION SELECT l.id::text FROM beneath JOIN {locations} l ON l.parent::text = beneath.id),
+  UNION SELECT l.id FROM beneath CROSS JOIN LATERAL (SELECT l.id::text AS id FROM {locations} l WHERE l.parent::text = beneath.id OFFSET 0) l),
 few AS MATERIALIZED (
   SELECT a.id FROM beneath LEFT JOIN LATERAL
     (SELECT a.user_id::text AS id FROM {assignments} a WHERE a.location::text = beneath.id OFFSET 0) a ON true LIMIT {gathered} + 1),

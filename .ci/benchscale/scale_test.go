@@ -68,9 +68,7 @@ func measure(t *testing.T, r *report, binary string, n int, say func(string, ...
 	r.add(n, "largest resident set, questions only, MB", 200, second.resident(t))
 	require.NoError(t, r.write())
 	say("%d users: reading the list from its beginning to its end", n)
-	for i, part := range first.walk(t, server, w, say) {
-		r.pages(n, []string{"pages at the beginning", "pages in the middle", "pages at the end"}[i], 20, part)
-	}
+	first.walk(t, server, w, r, say)
 	r.add(n, "largest resident set, with the lists, MB", 200, first.resident(t))
 	if n <= largestFile {
 		say("%d users: loading them from a file", n)

@@ -18,6 +18,13 @@ type Store interface {
 	Put(ctx context.Context, key Key, value []byte, ttl time.Duration) error
 	// Drop removes the values of keys. It tries all keys even if one fails.
 	Drop(ctx context.Context, keys ...Key) error
+	// Reserve reserves the fetch of a record from the origin for this sidecar, until Unreserve, and for a duration at most. It
+	// returns false if another sidecar has reserved it. A reservation saves the origin questions, and proves nothing.
+	Reserve(ctx context.Context, key Key, most time.Duration) (bool, error)
+	// Reserved reports whether a sidecar has reserved the fetch of a record.
+	Reserved(ctx context.Context, key Key) (bool, error)
+	// Unreserve ends the reservation of a fetch, whoever has it.
+	Unreserve(ctx context.Context, key Key) error
 	// Close releases the connections of the store, and those of its [Stream].
 	Close() error
 }
@@ -35,6 +42,7 @@ type Kind byte
 // usernames, after looking up an id, and Redis cannot prove that no user has the id or the username.
 const (
 	UserRecord         Kind = 'u' // by user id
+	OrganizationParts  Kind = 'b' // by the id of its root location; what [Branches] delivered last
 	OrganizationRecord Kind = 'o' // by the id of its root location
 	UsernamePointer    Kind = 'n' // by folded username; contains a user id; in memory only
 	LocationPointer    Kind = 'l' // by location id; contains the id of the organization's root
@@ -47,6 +55,8 @@ func (k Kind) Name() string {
 		return "user"
 	case OrganizationRecord:
 		return "organization"
+	case OrganizationParts:
+		return "parts of an organization"
 	case LocationPointer:
 		return "location"
 	}
@@ -60,6 +70,8 @@ func (k Key) String() string {
 		return "user " + Quote(k.ID)
 	case OrganizationRecord:
 		return "organization " + Quote(k.ID)
+	case OrganizationParts:
+		return "parts of organization " + Quote(k.ID)
 	case LocationPointer:
 		return "location " + Quote(k.ID)
 	}

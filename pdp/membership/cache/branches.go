@@ -1,10 +1,16 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
@@ -46,11 +52,16 @@ func (c *Cache) patched(ctx context.Context, n requirement, origin membership.Br
 		return known
 	}
 	for attempt := range branchesAttempts {
-		e, again := c.branches(ctx, origin, known)
+		e, err := c.fetchForAll(ctx, n, membership.Key{Kind: membership.OrganizationParts, ID: root},
+			func(ctx context.Context) (*entry, bool) {
+				e := c.sharedParts(ctx, n, known)
+				return e, e != nil
+			},
+			func(*entry) (*entry, []*entry, error) { return c.fetchParts(ctx, origin, known) })
 		switch {
-		case e != nil:
-			return c.keep(e, false) // whoever fetches the whole shares it
-		case !again:
+		case err == nil:
+			return e // the whole is shared by whoever fetches it
+		case !errors.Is(err, errAhead):
 			return nil
 		}
 		select {
@@ -62,41 +73,109 @@ func (c *Cache) patched(ctx context.Context, n requirement, origin membership.Br
 	return nil
 }
 
-// branches fetches the changed locations of an organization once. again says that it failed because not all changes that the origin
-// has were announced yet.
-func (c *Cache) branches(ctx context.Context, origin membership.Branches, known *entry) (e *entry, again bool) {
+var (
+	errAhead   = errors.New("the origin has changes that have not been announced yet")
+	errUnknown = errors.New("it is not known what has changed in the organization")
+	errParts   = errors.New("the parts of an organization cannot be read")
+)
+
+// parts is what an origin delivered of an organization.
+type parts struct {
+	asked  []string // ids of locations, sorted
+	record []byte   // those of them that are in the organization, and all beneath them
+}
+
+// fetchParts fetches the changed locations of an organization. It returns the organization, and the parts to share.
+func (c *Cache) fetchParts(ctx context.Context, origin membership.Branches, known *entry) (*entry, []*entry, error) {
 	began := c.tracker.BeginFetch()
 	changes, ok := c.tracker.LocationChanges(&known.Provenance)
 	ids := changes.IDs()
 	if !ok || len(ids) == 0 || len(ids) > maxBranches {
-		return nil, false
+		return nil, nil, errUnknown
 	}
 	c.counters.origin.Add(1)
 	asking, span := tracing.Start(ctx, "origin")
 	raw, err := origin.Branches(asking, known.Key.ID, ids)
 	span.EndWith(err)
-	if err != nil || raw == nil || raw.History != known.History || raw.Version < known.Version {
-		return nil, false
+	if err != nil || raw == nil {
+		return nil, nil, cmp.Or(err, errUnknown)
 	}
-	if changes, ok = c.tracker.LocationChanges(&known.Provenance); !ok || !changes.CompleteAt(raw.Version, ids) {
-		return nil, ok
+	p := newEntry(began, membership.Key{Kind: membership.OrganizationParts, ID: known.Key.ID}, known.validator)
+	p.Version, p.History, p.TTL = raw.Version, raw.History, c.cfg.TTL
+	p.parts = &parts{ids, raw.Record}
+	e, err := c.withParts(known, p)
+	return e, []*entry{p}, err
+}
+
+// sharedParts returns an organization with the parts that another sidecar has fetched; nil if they do not prove what it is now.
+func (c *Cache) sharedParts(ctx context.Context, n requirement, known *entry) *entry {
+	p := c.sharedEntry(ctx, n, membership.Key{Kind: membership.OrganizationParts, ID: known.Key.ID})
+	if p == nil || p.Version <= known.Version {
+		return nil
 	}
-	locations, faults, err := known.validator.Locations(known.validator.Tokens(raw.Record))
+	e, err := c.withParts(known, p)
+	if err != nil || c.check(e, n) != freshness.Fresh || c.behind(e) {
+		return nil
+	}
+	c.remember(e)
+	c.counters.shared.Add(1)
+	return e
+}
+
+// withParts returns what an organization has become, if the announcements since prove that nothing but the parts has changed.
+func (c *Cache) withParts(known, p *entry) (*entry, error) {
+	if p.History != known.History || p.Version < known.Version {
+		return nil, errUnknown
+	}
+	changes, ok := c.tracker.LocationChanges(&known.Provenance)
+	switch {
+	case !ok:
+		return nil, errUnknown
+	case !changes.CompleteAt(p.Version, p.parts.asked):
+		return nil, errAhead
+	}
+	locations, faults, err := known.validator.Locations(known.validator.Tokens(p.parts.record))
 	if err != nil || faults.Count() > 0 {
-		return nil, false
+		return nil, errParts
 	}
-	tree, err := known.validator.Patch(known.tree, ids, locations, raw.Version)
+	tree, err := known.validator.Patch(known.tree, p.parts.asked, locations, p.Version)
 	if err != nil {
-		return nil, false
+		return nil, err
 	}
-	e = newEntry(began, known.Key, known.validator)
-	e.Version, e.History = raw.Version, raw.History
+	e := newEntry(p.Provenance, known.Key, known.validator)
 	e.TTL = known.TTL - known.Age(e.AsOf) // the whole organization is fetched as often as if nothing had changed
 	e.setTree(tree)
 	e.hashLater = sync.OnceValue(func() [32]byte { return sha256.Sum256(record.EncodeLocations(nil, tree.InOrder())) })
 	e.bytes = known.bytes / len(known.tree.All) * len(tree.All)
 	if newer, _ := c.tracker.ClaimedNewer(&e.Provenance); newer || c.observeHistory(e) != nil {
-		return nil, false
+		return nil, errUnknown
 	}
-	return e, false
+	return e, nil
+}
+
+// partsJSON is what the shared store has of parts.
+type partsJSON struct {
+	Asked  []string        `json:"asked"`
+	Record json.RawMessage `json:"record"`
+}
+
+func (p *parts) encode(b []byte) []byte {
+	text, err := json.Marshal(partsJSON{p.asked, p.record})
+	if err != nil {
+		return b // nothing that decodes
+	}
+	return append(b, text...)
+}
+
+func decodeParts(text []byte) (*parts, error) {
+	var p partsJSON
+	if err := json.Unmarshal(text, &p); err != nil {
+		return nil, errParts
+	}
+	strictlyOrdered := slices.IsSorted(p.Asked) && len(slices.Compact(slices.Clone(p.Asked))) == len(p.Asked)
+	invalid := func(id string) bool { return !facts.ValidID(id) }
+	if len(p.Asked) == 0 || len(p.Asked) > maxBranches || !strictlyOrdered || slices.ContainsFunc(p.Asked, invalid) {
+		return nil, errParts
+	}
+	return &parts{p.Asked, p.Record}, nil
 }

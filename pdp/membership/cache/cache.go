@@ -64,7 +64,7 @@ type Cache struct {
 
 	orgFetches chan struct{} // a semaphore, see maxOrgFetches
 
-	puts   chan put
+	writes chan write
 	ctx    context.Context
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -87,7 +87,7 @@ func Open(cfg Config) (*Cache, error) {
 	cfg.Memory = cmp.Or(cfg.Memory, 48<<20)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	c := &Cache{cfg: cfg, origin: cfg.Origin, store: cfg.Store, stream: cfg.Stream, log: cfg.Logger, quarantine: newQuarantine(cfg.TTL, cfg.Logger),
-		instance: cryptorand.Text(), orgFetches: make(chan struct{}, maxOrgFetches), puts: make(chan put, 1024)}
+		instance: cryptorand.Text(), orgFetches: make(chan struct{}, maxOrgFetches), writes: make(chan write, 1024)}
 	listener, listens := cfg.Origin.(membership.Watcher)
 	confirmer := freshness.ConfirmedByNone
 	switch {
@@ -113,7 +113,7 @@ func Open(cfg Config) (*Cache, error) {
 	if c.store != nil {
 		c.work.Go(func() { c.stream.Follow(c.ctx, c.tracker.StreamHandler()) })
 		for range writers {
-			c.work.Go(c.putAll)
+			c.work.Go(c.writeAll)
 		}
 	}
 	return c, nil

@@ -17,6 +17,7 @@ type entry struct {
 	hash    [32]byte     // of the content in the encoding of the shared store; see contentHash
 	tree    *record.Tree // nil unless the record is an organization
 	pointer string       // if the record is a pointer: the id of a user or a root
+	parts   *parts       // nil unless the record is parts of an organization, which memory does not keep
 
 	hashLater func() [32]byte // computes hash; nil if it is known
 }

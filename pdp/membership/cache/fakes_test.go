@@ -212,20 +212,22 @@ func (o *fakeOrigin) Close() error { return nil }
 
 // sharedTier is a shared tier in memory. Each sidecar has its own client.
 type sharedTier struct {
-	mu      sync.Mutex
-	values  map[membership.Key][]byte
-	log     []membership.Announcement
-	epoch   int
-	down    bool
-	trimmed bool // earlier announcements are not delivered to new connections
-	muted   bool // announcements are accepted but not delivered
-	clients []*tierClient
+	mu     sync.Mutex
+	values map[membership.Key][]byte
+	// reserved says until when the fetch of a record is reserved.
+	reserved map[membership.Key]time.Time
+	log      []membership.Announcement
+	epoch    int
+	down     bool
+	trimmed  bool // earlier announcements are not delivered to new connections
+	muted    bool // announcements are accepted but not delivered
+	clients  []*tierClient
 }
 
 var errTierDown = errors.New("the shared tier is down")
 
 func newSharedTier() *sharedTier {
-	return &sharedTier{values: map[membership.Key][]byte{}}
+	return &sharedTier{values: map[membership.Key][]byte{}, reserved: map[membership.Key]time.Time{}}
 }
 
 func (h *sharedTier) epochName() string { return fmt.Sprintf("epoch-%d", h.epoch) }
@@ -234,6 +236,7 @@ func (h *sharedTier) epochName() string { return fmt.Sprintf("epoch-%d", h.epoch
 type tierClient struct {
 	*sharedTier
 	disconnected bool
+	forgetful    bool          // whatever is reserved is lost
 	skew         time.Duration // of the shared clock, as this client sees it
 	seen         int           // length of the part of the log that has been delivered
 	wake         chan struct{}
@@ -270,6 +273,7 @@ func (h *sharedTier) set(f func()) {
 func (h *sharedTier) wipe() {
 	h.set(func() {
 		h.values, h.log = map[membership.Key][]byte{}, nil
+		clear(h.reserved)
 		h.epoch++
 	})
 }
@@ -315,6 +319,38 @@ func (p *tierClient) Drop(_ context.Context, keys ...membership.Key) error {
 	for _, key := range keys {
 		delete(p.values, key)
 	}
+	return nil
+}
+
+func (p *tierClient) Reserve(_ context.Context, key membership.Key, most time.Duration) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.unreachable() {
+		return false, errTierDown
+	}
+	if !p.forgetful && time.Now().Before(p.reserved[key]) {
+		return false, nil
+	}
+	p.reserved[key] = time.Now().Add(most)
+	return true, nil
+}
+
+func (p *tierClient) Reserved(_ context.Context, key membership.Key) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.unreachable() {
+		return false, errTierDown
+	}
+	return time.Now().Before(p.reserved[key]), nil
+}
+
+func (p *tierClient) Unreserve(_ context.Context, key membership.Key) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.unreachable() {
+		return errTierDown
+	}
+	delete(p.reserved, key)
 	return nil
 }
 

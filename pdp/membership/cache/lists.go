@@ -113,7 +113,9 @@ func (v *cachedView) listedUser(ctx context.Context, e *entry) (*viewedUser, err
 	// A record in memory has already been shared. The many users of a list should not delay other writes to the shared
 	// store.
 	known := v.c.memory.get(e.Key)
-	v.c.keep(e, !e.Synthetic && (known == nil || known.hash != e.hash || !known.comparable(e) || known.Version != e.Version))
+	if v.c.keep(e) && !e.Synthetic && (known == nil || known.hash != e.hash || !known.comparable(e) || known.Version != e.Version) {
+		v.c.share(nil, e)
+	}
 	return v.join(ctx, e)
 }
 

@@ -20,21 +20,17 @@ func (c *Cache) user(ctx context.Context, n requirement, id string) (*entry, err
 	key := membership.Key{Kind: membership.UserRecord, ID: id}
 	return c.lookup(ctx, n, func() *entry { return c.memory.get(key) }, key,
 		func(ctx context.Context, n requirement) (*entry, error) {
-			shared, usable := c.fromShared(ctx, n, key)
-			if usable {
-				return shared, nil
-			}
-			e, err := c.fetch(ctx, n, key, func(ctx context.Context, began freshness.Provenance) (*entry, error) {
-				raw, err := c.origin.User(ctx, id)
-				if err != nil || raw == nil {
-					return c.absent(n, key, began), err
-				}
-				return c.userEntry(n, key, *raw, began, shared)
-			})
-			if err != nil {
-				return shared, err
-			}
-			return c.keep(e, true), nil
+			return c.fetchForAll(ctx, n, key, func(ctx context.Context) (*entry, bool) { return c.fromShared(ctx, n, key) },
+				func(shared *entry) (*entry, []*entry, error) {
+					e, err := c.fetch(ctx, n, key, func(ctx context.Context, began freshness.Provenance) (*entry, error) {
+						raw, err := c.origin.User(ctx, id)
+						if err != nil || raw == nil {
+							return c.absent(n, key, began), err
+						}
+						return c.userEntry(n, key, *raw, began, shared)
+					})
+					return e, []*entry{e}, err
+				})
 		})
 }
 
@@ -77,13 +73,18 @@ func (c *Cache) pointerTo(n requirement, key membership.Key, raw []membership.Ra
 	}
 	c.quarantine.remove(n.validator, key)
 	if found == nil {
-		return c.keep(c.absent(n, key, began), false), nil
+		absent := c.absent(n, key, began)
+		c.keep(absent)
+		return absent, nil
 	}
-	c.keep(found, true)
+	if c.keep(found) {
+		c.share(nil, found)
+	}
 	pointer := newEntry(began, key, found.validator)
 	pointer.bytes, pointer.pointer = entryBytes+len(key.ID), found.Key.ID
 	pointer.History, pointer.TTL = found.History, c.randomTTL(false)
-	return c.keep(pointer, false), nil
+	c.keep(pointer)
+	return pointer, nil
 }
 
 // organization returns the entry of the organization that a location belongs to. It has Absent set if there is no such
@@ -134,17 +135,25 @@ func (c *Cache) loadOrganization(ctx context.Context, n requirement, location st
 			return e, nil
 		}
 	}
-	shared, usable := c.sharedOrganization(ctx, n, location)
-	key := membership.Key{Kind: membership.LocationPointer, ID: location}
-	if usable {
-		if shared.tree.Faults == nil {
-			c.quarantine.remove(n.validator, key)
-			c.quarantine.remove(n.validator, shared.Key)
-		}
-		return shared, nil
+	at := membership.Key{Kind: membership.LocationPointer, ID: location}
+	reserved := at
+	if root := c.orgIndex.find(location); root != "" {
+		reserved = membership.Key{Kind: membership.OrganizationRecord, ID: root}
 	}
-	e, err := c.fetch(ctx, n, key, func(ctx context.Context, began freshness.Provenance) (*entry, error) {
-		raw, err := c.origin.Organization(ctx, location)
+	e, err := c.fetchForAll(ctx, n, reserved, func(ctx context.Context) (*entry, bool) { return c.sharedOrganization(ctx, n, location) },
+		func(shared *entry) (*entry, []*entry, error) { return c.fetchOrganization(ctx, n, at, shared) })
+	if err == nil && e.tree != nil && e.tree.Faults == nil {
+		c.quarantine.remove(n.validator, at)
+		c.quarantine.remove(n.validator, e.Key)
+	}
+	return e, err
+}
+
+// fetchOrganization fetches the organization of the location that a key names. It also returns what to share: the organization and
+// a pointer to it.
+func (c *Cache) fetchOrganization(ctx context.Context, n requirement, key membership.Key, shared *entry) (e *entry, all []*entry, err error) {
+	e, err = c.fetch(ctx, n, key, func(ctx context.Context, began freshness.Provenance) (*entry, error) {
+		raw, err := c.origin.Organization(ctx, key.ID)
 		if err != nil || raw == nil {
 			return c.absent(n, key, began), err
 		}
@@ -153,22 +162,22 @@ func (c *Cache) loadOrganization(ctx context.Context, n requirement, location st
 		case err != nil:
 			c.quarantine.add(n.validator, key, err)
 			return nil, quarantined(key, err)
-		case !e.tree.Has(location):
+		case !e.tree.Has(key.ID):
 			return nil, fmt.Errorf("the origin gave an organization without %s for it", key)
 		}
 		return e, nil
 	})
 	if err != nil {
-		return shared, err
+		return nil, nil, err
 	}
 	c.quarantine.remove(n.validator, key) // it may have been malformed before
-	if e.shareable() {
-		pointer := newEntry(e.Provenance, key, nil)
-		pointer.pointer, pointer.Absent, pointer.Locations = e.Key.ID, false, nil
-		pointer.Version, pointer.Synthetic = 1, true
-		c.share(pointer)
+	if !e.shareable() {
+		return e, nil, nil
 	}
-	return c.keep(e, true), nil
+	pointer := newEntry(e.Provenance, key, nil)
+	pointer.pointer, pointer.Absent, pointer.Locations = e.Key.ID, false, nil
+	pointer.Version, pointer.Synthetic = 1, true
+	return e, []*entry{e, pointer}, nil
 }
 
 // sharedOrganization returns the organization of a location from the shared store.
@@ -310,8 +319,8 @@ func (c *Cache) buildTree(e *entry, locations []record.Location, faults *record.
 	return err
 }
 
-// keep puts an entry into memory and, if share is set, into the shared store, and updates the quarantine.
-func (c *Cache) keep(e *entry, share bool) *entry {
+// keep puts an entry into memory, and updates the quarantine. It reports whether the entry may be shared.
+func (c *Cache) keep(e *entry) bool {
 	switch {
 	case e.tree != nil && e.tree.Faults != nil:
 		c.quarantine.add(e.validator, e.Key, e.tree.Faults)
@@ -323,10 +332,7 @@ func (c *Cache) keep(e *entry, share bool) *entry {
 			c.quarantine.remove(e.validator, membership.Key{Kind: membership.OrganizationRecord, ID: e.Key.ID})
 		}
 	}
-	if c.remember(e) && share && e.shareable() {
-		c.share(e)
-	}
-	return e
+	return c.remember(e) && e.shareable()
 }
 
 // remember puts an entry into memory, and reports whether it is there now. An entry validated under another policy than

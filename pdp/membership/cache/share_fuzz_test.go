@@ -31,6 +31,14 @@ func (l constantStore) Put(context.Context, membership.Key, []byte, time.Duratio
 	return nil
 }
 
+func (l constantStore) Reserve(context.Context, membership.Key, time.Duration) (bool, error) {
+	return true, nil
+}
+
+func (l constantStore) Reserved(context.Context, membership.Key) (bool, error) { return false, nil }
+
+func (l constantStore) Unreserve(context.Context, membership.Key) error { return nil }
+
 func (l constantStore) Drop(context.Context, ...membership.Key) error { return nil }
 
 func (l constantStore) Announce(context.Context, []pdp.Change) (membership.Position, error) {

@@ -15,6 +15,12 @@ import (
 // writers is the number of concurrent writes to the shared store.
 const writers = 4
 
+// write is what to write to the shared store: values, one after another, and then the end of a reservation.
+type write struct {
+	values  []put
+	release *membership.Key // nil: nothing has been reserved
+}
+
 // put is a value to be written to the shared store.
 type put struct {
 	key   membership.Key
@@ -42,34 +48,41 @@ func (c *Cache) storeUsable() bool {
 	return c.store != nil && c.tracker.StreamLive()
 }
 
-// share writes an entry to the shared store in the background. The write may be lost.
-func (c *Cache) share(e *entry) {
-	// Without the shared clock, the age of the value would be unknown.
-	if !c.storeUsable() || c.stream.Now().IsZero() {
-		return
+// share writes entries to the shared store in the background, and then ends the reservation of a fetch, if there is one. The
+// writes may be lost.
+func (c *Cache) share(reserved *membership.Key, entries ...*entry) {
+	w := write{release: reserved}
+	// Without the shared clock, the age of a value would be unknown.
+	if c.storeUsable() && !c.stream.Now().IsZero() {
+		for _, e := range entries {
+			if left := e.TTL - e.Age(time.Now()); left > 0 {
+				w.values = append(w.values, put{e.Key, c.packed(e), left})
+			}
+		}
 	}
-	c.enqueue(put{e.Key, c.packed(e), e.TTL - e.Age(time.Now())})
-}
-
-func (c *Cache) enqueue(p put) {
-	if p.ttl <= 0 {
+	if len(w.values) == 0 && w.release == nil {
 		return
 	}
 	select {
-	case c.puts <- p:
+	case c.writes <- w:
 	default:
 		c.counters.lostPuts.Add(1)
 	}
 }
 
-// putAll writes queued values until the cache is closed.
-func (c *Cache) putAll() {
+// writeAll does queued writes until the cache is closed.
+func (c *Cache) writeAll() {
 	for {
 		select {
-		case p := <-c.puts:
+		case w := <-c.writes:
 			ctx, cancel := context.WithTimeout(c.ctx, time.Second)
-			if c.store.Put(ctx, p.key, p.value, p.ttl) != nil {
-				c.counters.lostPuts.Add(1)
+			for _, p := range w.values {
+				if c.store.Put(ctx, p.key, p.value, p.ttl) != nil {
+					c.counters.lostPuts.Add(1)
+				}
+			}
+			if w.release != nil {
+				_ = c.store.Unreserve(ctx, *w.release) // otherwise it expires
 			}
 			cancel()
 		case <-c.ctx.Done():
@@ -94,6 +107,8 @@ func (c *Cache) packed(e *entry) []byte {
 		body = record.EncodeUser(body, e.user.record)
 	case e.tree != nil:
 		body = record.EncodeLocations(body, e.tree.InOrder())
+	case e.parts != nil:
+		body = e.parts.encode(body)
 	default:
 		body = append(body, e.pointer...)
 	}
@@ -107,25 +122,10 @@ var (
 	errFuture = errors.New("a shared value was fetched in the future: a clock is wrong")
 )
 
-// fromShared reads a record from the shared store, and drops an invalid value. An entry that is not usable can still
+// fromShared returns a record from the shared store. An entry that is not usable can still
 // serve as a fallback if the origin is down, or provide the version of the content.
 func (c *Cache) fromShared(ctx context.Context, n requirement, key membership.Key) (e *entry, usable bool) {
-	if n.fresh || !c.storeUsable() || c.stream.Now().IsZero() {
-		return nil, false
-	}
-	asking, span := tracing.Start(ctx, "shared")
-	value, err := c.store.Get(asking, key)
-	span.EndWith(err)
-	if err != nil || value == nil {
-		return nil, false
-	}
-	if e, err = c.unpack(n.validator, key, value); err != nil {
-		c.refuse(key, err)
-		return nil, false
-	}
-	// In another epoch the shared clock may have been a different one. A record of another history comes from another
-	// database, or from before a restore; only the origin can tell which.
-	if e.At.Epoch != c.tracker.Epoch() || c.histories.foreign(e) {
+	if e = c.sharedEntry(ctx, n, key); e == nil {
 		return nil, false
 	}
 	if c.check(e, n) != freshness.Fresh || c.behind(e) {
@@ -134,6 +134,30 @@ func (c *Cache) fromShared(ctx context.Context, n requirement, key membership.Ke
 	c.remember(e)
 	c.counters.shared.Add(1)
 	return e, true
+}
+
+// sharedEntry reads a record from the shared store, and drops an invalid value. It returns nil if there is none that may be used.
+func (c *Cache) sharedEntry(ctx context.Context, n requirement, key membership.Key) *entry {
+	if n.fresh || !c.storeUsable() || c.stream.Now().IsZero() {
+		return nil
+	}
+	asking, span := tracing.Start(ctx, "shared")
+	value, err := c.store.Get(asking, key)
+	span.EndWith(err)
+	if err != nil || value == nil {
+		return nil
+	}
+	e, err := c.unpack(n.validator, key, value)
+	if err != nil {
+		c.refuse(key, err)
+		return nil
+	}
+	// In another epoch the shared clock may have been a different one. A record of another history comes from another
+	// database, or from before a restore; only the origin can tell which.
+	if e.At.Epoch != c.tracker.Epoch() || c.histories.foreign(e) {
+		return nil
+	}
+	return e
 }
 
 // sharedRoot reads the root of a location's organization; "" if it is not in the store. The result is only a hint; the
@@ -207,6 +231,10 @@ func (c *Cache) unpack(v *record.Validator, key membership.Key, value []byte) (*
 			return nil, err
 		}
 		e.Version, e.Synthetic, e.TTL = version, synthetic, c.cfg.TTL
+	case membership.OrganizationParts:
+		if e.parts, err = decodeParts(content); err != nil {
+			return nil, err
+		}
 	default:
 		e.bytes, e.pointer = entryBytes+len(key.ID), string(content)
 	}
@@ -214,9 +242,7 @@ func (c *Cache) unpack(v *record.Validator, key membership.Key, value []byte) (*
 }
 
 // ageMatters reports whether the age of a value counts. A pointer is only a hint, so its age does not matter.
-func ageMatters(k membership.Kind) bool {
-	return k == membership.UserRecord || k == membership.OrganizationRecord
-}
+func ageMatters(k membership.Kind) bool { return k != membership.LocationPointer }
 
 // rootID returns the id of the root among locations; "" if no location is a root with a readable id.
 func rootID(locations []record.Location) string {

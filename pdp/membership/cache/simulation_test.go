@@ -255,6 +255,10 @@ func simulate(t *testing.T, seed uint64, d disturbances) *eventLog {
 		h.cut(time.Duration(r.IntN(4000))*time.Millisecond, func() { shared.set(func() { shared.down = true }) },
 			func() { shared.set(func() { shared.down = false }) }, 0, 1, 2)
 	})
+	act(6, time.Second, func(r *rand.Rand) { // a sidecar ends that has reserved a fetch, or somebody says so
+		key := membership.Key{Kind: membership.UserRecord, ID: fmt.Sprintf("u%d", r.IntN(simulatedUsers))}
+		shared.set(func() { shared.reserved[key] = time.Now().Add(time.Duration(r.IntN(2000)) * time.Millisecond) })
+	})
 	if d.forging {
 		act(4, 3*time.Second, func(r *rand.Rand) {
 			id := fmt.Sprintf("u%d", r.IntN(simulatedUsers))

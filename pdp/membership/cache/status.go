@@ -29,6 +29,7 @@ type Status struct {
 	FromMemory, FromShared, FromOrigin          uint64 // records by the tier that served them
 	Failures, Lagging, Fallbacks, Refused, Lost uint64 // see counters
 	Conflicts                                   uint64
+	Awaited, Overdue                            uint64 // see counters
 }
 
 // Status returns the current state.
@@ -43,6 +44,7 @@ func (c *Cache) Status() Status {
 	s.FromMemory, s.FromShared, s.FromOrigin = c.counters.memory.Load(), c.counters.shared.Load(), c.counters.origin.Load()
 	s.Failures, s.Lagging, s.Fallbacks = c.counters.failures.Load(), c.counters.lagging.Load(), c.counters.fallbacks.Load()
 	s.Conflicts = c.counters.conflicts.Load()
+	s.Awaited, s.Overdue = c.counters.awaited.Load(), c.counters.overdue.Load()
 	s.Refused, s.Lost = c.counters.refused.Load(), c.counters.lostPuts.Load()
 	return s
 }
@@ -64,6 +66,8 @@ type counters struct {
 	origin    atomic.Uint64 // queries to the origin
 	failures  atomic.Uint64 // failed queries to the origin
 	lagging   atomic.Uint64 // queries to the origin that returned a record older than known
+	awaited   atomic.Uint64 // records that another sidecar fetched while this one waited for it
+	overdue   atomic.Uint64 // records that this sidecar fetched after it had waited for another one in vain
 	conflicts atomic.Uint64 // records whose content changed without a change of version
 	fallbacks atomic.Uint64 // unconfirmed records served while the origin was down
 	refused   atomic.Uint64 // invalid values found in the shared store

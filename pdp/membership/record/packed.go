@@ -38,7 +38,7 @@ var (
 // MaxPacked returns the maximum length in bytes of the packed value of a key of this kind.
 func MaxPacked(k membership.Kind) int {
 	switch k {
-	case membership.OrganizationRecord:
+	case membership.OrganizationRecord, membership.OrganizationParts:
 		return MaxHeader + membership.MaxOrganization
 	case membership.UserRecord:
 		return MaxHeader + membership.MaxRecord

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
@@ -36,4 +37,9 @@ func NewKeys(prefix string, sealed bool) Keys {
 // contain.
 func (k Keys) Name(key membership.Key) string {
 	return k.prefix + ":" + string(rune(key.Kind)) + k.format + ":{" + strconv.Itoa(len(key.ID)) + ":" + key.ID + "}"
+}
+
+// Reservation returns the name of the key that reserves the fetch of a value.
+func (k Keys) Reservation(key membership.Key) string {
+	return k.prefix + ":r" + strings.TrimPrefix(k.Name(key), k.prefix+":")
 }

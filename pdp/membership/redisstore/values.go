@@ -17,23 +17,20 @@ import (
 // it.
 func (s *Store) Get(caller context.Context, key membership.Key) ([]byte, error) {
 	name := s.keys.Name(key)
-	done, err := s.allow()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(caller, s.cfg.Timeout)
-	defer cancel()
 	// GetRange reads at most one byte more than a valid value has, so that a longer value is not transferred. It then
 	// cannot be unpacked.
 	limit := record.MaxPacked(key.Kind)
 	if s.cfg.FleetKey != nil {
 		limit += sealSize
 	}
-	value, err := s.values.GetRange(ctx, name, 0, int64(limit)).Bytes()
-	done(s.outcome(caller, err))
+	var value []byte
+	err := s.onValues(caller, func(ctx context.Context) (err error) {
+		value, err = s.values.GetRange(ctx, name, 0, int64(limit)).Bytes()
+		return err
+	})
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("redis: %w", err)
+		return nil, err
 	case len(value) == 0:
 		return nil, nil
 	case s.cfg.FleetKey != nil:
@@ -55,34 +52,34 @@ func (s *Store) Put(caller context.Context, key membership.Key, value []byte, tt
 			return record.ErrFormat
 		}
 	}
-	done, err := s.allow()
-	if err != nil {
+	return s.onValues(caller, func(ctx context.Context) error {
+		_, err := putScript.Run(ctx, s.values, []string{name}, value, ttl.Milliseconds()).Int()
 		return err
-	}
-	ctx, cancel := context.WithTimeout(caller, s.cfg.Timeout)
-	defer cancel()
-	_, err = putScript.Run(ctx, s.values, []string{name}, value, ttl.Milliseconds()).Int()
-	done(s.outcome(caller, err))
-	if err != nil {
-		return fmt.Errorf("redis: %w", err)
-	}
-	return nil
+	})
 }
 
 // Drop implements [membership.Store].
 func (s *Store) Drop(caller context.Context, keys ...membership.Key) error {
+	return s.onValues(caller, func(ctx context.Context) error {
+		_, err := s.values.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			for _, key := range keys { // one command each, because a cluster has them in different slots
+				pipe.Unlink(ctx, s.keys.Name(key))
+			}
+			return nil
+		})
+		return err
+	})
+}
+
+// onValues calls f, unless the breaker is open, and tells the breaker what came of it.
+func (s *Store) onValues(caller context.Context, f func(context.Context) error) error {
 	done, err := s.allow()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(caller, s.cfg.Timeout)
 	defer cancel()
-	_, err = s.values.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for _, key := range keys { // one command each, because a cluster has them in different slots
-			pipe.Unlink(ctx, s.keys.Name(key))
-		}
-		return nil
-	})
+	err = f(ctx)
 	done(s.outcome(caller, err))
 	if err != nil {
 		return fmt.Errorf("redis: %w", err)

@@ -48,6 +48,14 @@ const (
 // server is where the sidecars of one fleet meet.
 type server struct{ database, redis, prefix string }
 
+// relayed is an origin that another sidecar may listen to.
+type relayed struct {
+	*pgorigin.Origin
+	relay *relay.Relay
+}
+
+func (o relayed) Watch(ctx context.Context, h membership.ChangeHandler) { o.relay.Watch(ctx, h) }
+
 // sidecar is everything of a sidecar that has to do with facts.
 type sidecar struct {
 	*cache.Cache
@@ -65,10 +73,7 @@ func openSidecar(at server) (*sidecar, error) {
 		return nil, err
 	}
 	r := relay.New(relay.Config{Watcher: origin, Stream: store, Election: store, Lease: fleetLease})
-	c, err := cache.Open(cache.Config{Origin: struct {
-		membership.Origin
-		membership.Watcher
-	}{origin, r}, Store: store, Stream: r, Lease: fleetLease, MaxAgeChange: maxAge, Vocabulary: fixture.Vocabulary(), Logger: quiet})
+	c, err := cache.Open(cache.Config{Origin: relayed{origin, r}, Store: store, Stream: r, Lease: fleetLease, MaxAgeChange: maxAge, Vocabulary: fixture.Vocabulary(), Logger: quiet})
 	return &sidecar{c, r}, err
 }
 

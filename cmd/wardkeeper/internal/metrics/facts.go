@@ -25,6 +25,7 @@ var (
 	factFallbacks    = factDesc("fallbacks_total", "Unconfirmed facts that were used within their maximum age because the origin could not be reached.")
 	factRefused      = factDesc("shared_refused_total", "Invalid values of the shared tier that were dropped.")
 	factLost         = factDesc("shared_lost_total", "Values that could not be written to the shared tier.")
+	factWaits        = factDesc("fetch_waits_total", "Records that another sidecar was fetching, by what came of waiting for it: shared (it was found in the shared tier) or overdue (it was not, and was fetched here too).", "outcome")
 	factBytes        = factDesc("memory_bytes", "Approximate size of the in-process tier.")
 	factRecords      = factDesc("memory_records", "Records in the in-process tier.")
 	factVouched      = factDesc("vouched", "1 while facts are confirmed by the change feed.")
@@ -35,7 +36,7 @@ var (
 	factHeard        = factDesc("heard_seconds", "Time since the last heartbeat of the change feed.")
 	factQuarantined  = factDesc("quarantined", "1 for each of the first 100 records that break a rule of the directory; questions that need it are not answered.", "kind", "id")
 	factQuarantines  = factDesc("quarantined_records", "Records that break a rule of the directory.")
-	factDescriptions = []*prometheus.Desc{factsTotal, factFailures, factLagging, factFallbacks, factRefused, factLost, factBytes, factRecords,
+	factDescriptions = []*prometheus.Desc{factsTotal, factFailures, factLagging, factFallbacks, factRefused, factLost, factWaits, factBytes, factRecords,
 		factVouched, factUnproven, factConflicts, factFeedLive, factFeedBreaks, factHeard, factQuarantined, factQuarantines}
 )
 
@@ -66,6 +67,10 @@ func (f facts) Collect(ch chan<- prometheus.Metric) {
 	count(factFallbacks, s.Fallbacks)
 	count(factRefused, s.Refused)
 	count(factLost, s.Lost)
+	if s.Shared {
+		count(factWaits, s.Awaited, "shared")
+		count(factWaits, s.Overdue, "overdue")
+	}
 	gauge(factBytes, float64(s.Memory))
 	gauge(factRecords, float64(s.Entries))
 	if s.Confirming {

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -97,8 +96,12 @@ func (c *Cache) fetchParts(ctx context.Context, origin membership.Branches, know
 	asking, span := tracing.Start(ctx, "origin")
 	raw, err := origin.Branches(asking, known.Key.ID, ids)
 	span.EndWith(err)
-	if err != nil || raw == nil {
-		return nil, nil, cmp.Or(err, errUnknown)
+	switch {
+	case err != nil:
+		c.failed(err)
+		return nil, nil, err
+	case raw == nil:
+		return nil, nil, errUnknown
 	}
 	p := newEntry(began, membership.Key{Kind: membership.OrganizationParts, ID: known.Key.ID}, known.validator)
 	p.Version, p.History, p.TTL = raw.Version, raw.History, c.cfg.TTL

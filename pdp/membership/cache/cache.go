@@ -59,6 +59,8 @@ type Cache struct {
 	quarantine *quarantine
 	flights    singleflight.Group
 	lastCheck  atomic.Pointer[originCheck] // nil before the first check
+	goodUntil  atomic.Pointer[time.Time]   // how long the last check that succeeded counts, at most
+	failedAt   atomic.Pointer[time.Time]   // when a question to the origin failed last; nil if none has since the last check
 	counters   counters
 	instance   string // names this process in tokens if nothing is shared
 

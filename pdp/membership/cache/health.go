@@ -4,19 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
 )
 
 var _ pdp.Checker = (*Cache)(nil)
 
-// checkInterval is how long the result of a check of the origin is reused. Readiness needs no token, so it must not be a
-// way to overload the origin.
-const checkInterval = time.Second
+const (
+	// checkInterval is how long the result of a check of the origin is reused. Readiness needs no token, so it must not be a
+	// way to overload the origin.
+	checkInterval = time.Second
+	// checkLife is how long a check that succeeded is reused, if it is known that the origin answers: up to the half less, so that
+	// sidecars that began together do not check together. Each check takes a connection to the database.
+	checkLife = 10 * time.Minute
+)
 
 // originCheck is the result of a check of the origin.
 type originCheck struct {
@@ -27,9 +34,19 @@ type originCheck struct {
 // CheckFacts implements [pdp.Checker]. It returns an error if the origin is unreachable or has no locations: a
 // [*pdp.DegradedError] while memory has facts that are fresh enough. What only the shared store may have does not count,
 // because nothing proves that it is there. Quarantined records are not an error here.
+//
+// It does not ask the origin while that is proven to tell of its changes, to this sidecar or to the one that listens for all, if
+// this sidecar has asked it within checkLife, and no question to it has failed since that proof began.
 func (c *Cache) CheckFacts(ctx context.Context) error {
-	if last := c.lastCheck.Load(); last != nil && membership.Elapsed(time.Now(), last.at) < checkInterval {
+	now := time.Now()
+	if last := c.lastCheck.Load(); last != nil && membership.Elapsed(now, last.at) < checkInterval {
 		return last.err
+	}
+	if good := c.goodUntil.Load(); good != nil && now.Before(*good) && now.Round(0).Before(good.Round(0)) {
+		failed := c.failedAt.Load()
+		if since, proven := c.tracker.ConfirmedByOriginSince(); proven && (failed == nil || since.After(*failed)) {
+			return nil
+		}
 	}
 	done := c.flights.DoChan("?", func() (any, error) {
 		ctx, cancel := context.WithTimeout(c.ctx, c.cfg.FetchTimeout)
@@ -39,6 +56,11 @@ func (c *Cache) CheckFacts(ctx context.Context) error {
 			last.err = &pdp.DegradedError{Err: last.err}
 		}
 		last.at = time.Now()
+		if last.err == nil {
+			good := last.at.Add(checkLife/2 + rand.N(checkLife/2))
+			c.goodUntil.Store(&good)
+			c.failedAt.Store(nil)
+		}
 		c.lastCheck.Store(last)
 		return nil, last.err
 	})
@@ -47,6 +69,16 @@ func (c *Cache) CheckFacts(ctx context.Context) error {
 		return r.Err
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// failed notes that a question to the origin failed. What a faulty record or a caller who has gone is to blame for says nothing about
+// the origin.
+func (c *Cache) failed(err error) {
+	c.counters.failures.Add(1)
+	if _, faulty := errors.AsType[*facts.Suspended](err); !faulty && !errors.Is(err, context.Canceled) {
+		now := time.Now()
+		c.failedAt.Store(&now)
 	}
 }
 

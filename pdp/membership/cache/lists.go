@@ -29,6 +29,7 @@ func (v *cachedView) Users(ctx context.Context, q facts.UserQuery) (facts.Users,
 	raw, err := v.c.origin.Users(ctx, q)
 	switch {
 	case err != nil:
+		v.c.failed(err)
 	case len(raw.Users) > q.Limit:
 		err = errTooMany
 	case raw.More && len(raw.Users) == 0 && raw.Next.ID == "":

@@ -214,7 +214,7 @@ func (c *Cache) fetch(ctx context.Context, n requirement, key membership.Key, as
 		span.EndWith(err)
 		switch {
 		case err != nil:
-			c.counters.failures.Add(1)
+			c.failed(err)
 			return nil, err
 		case c.behind(e):
 			if attempt == maxAttempts {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -236,6 +237,57 @@ func TestReadinessChecksOriginOncePerInterval(t *testing.T) {
 		require.ErrorIs(t, c.CheckFacts(t.Context()), errDown)
 		o.set(func() { o.down = false; o.locations = map[string]fakeLocation{} })
 		time.Sleep(2 * time.Second)
+		require.ErrorIs(t, c.CheckFacts(t.Context()), pdp.ErrNoLocations)
+	})
+}
+
+// Where the origin is proven to answer, readiness asks it seldom: as long as no question fails, and the proof has no gap.
+func TestReadinessBelievesTheProofThatTheOriginAnswers(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		c, hear := openWatched(t, o, h.connect(), true, func(cfg *Config) { cfg.Logger = slog.New(slog.DiscardHandler) })
+		checks := func(d time.Duration) int {
+			before := o.requestCount()
+			for end := time.Now().Add(d); time.Now().Before(end); {
+				time.Sleep(time.Second)
+				require.NoError(t, c.CheckFacts(t.Context()))
+			}
+			return (o.requestCount() - before) / 2
+		}
+		assert.GreaterOrEqual(t, checks(10*time.Second), 9, "nothing is proven")
+		hear.Began(time.Now(), "")
+		waitHeartbeat()
+		assert.Zero(t, checks(time.Minute))
+		assert.LessOrEqual(t, checks(time.Hour), 12)
+		assert.GreaterOrEqual(t, checks(time.Hour), 5, "the own way to the origin is tried now and then")
+
+		ask := func(id string) {
+			v, err := c.View(t.Context(), facts.Requirement{})
+			require.NoError(t, err)
+			_, _ = v.User(t.Context(), id)
+		}
+		o.set(func() { o.down = true })
+		require.NoError(t, c.CheckFacts(t.Context()), "whoever listens for all sees it sooner")
+		ask("somebody")
+		time.Sleep(checkInterval)
+		require.ErrorIs(t, c.CheckFacts(t.Context()), errDown, "the origin does not answer this sidecar")
+		o.set(func() { o.down = false })
+		assert.Equal(t, 1, checks(10*time.Second), "it has answered since")
+
+		o.set(func() { o.down = true })
+		ask("somebody else")
+		hear.Lost(errDown)
+		time.Sleep(checkInterval)
+		require.ErrorIs(t, c.CheckFacts(t.Context()), errDown)
+		o.set(func() { o.down = false })
+		hear.Began(time.Now(), "")
+		time.Sleep(checkInterval)
+		assert.Zero(t, checks(10*time.Second), "an outage for all is over for all: they do not connect at once")
+
+		o.setUser("broken", fixture.Nurse("broken", "ed_normal", ""))
+		ask("broken")
+		assert.Zero(t, checks(10*time.Second), "a faulty record is not the origin's failure to answer")
+		o.set(func() { o.locations = map[string]fakeLocation{} })
+		time.Sleep(checkLife)
 		require.ErrorIs(t, c.CheckFacts(t.Context()), pdp.ErrNoLocations)
 	})
 }

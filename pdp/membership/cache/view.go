@@ -262,6 +262,7 @@ func (v *cachedView) Locations(ctx context.Context, q facts.LocationQuery) ([]*f
 	}
 	ids, err := v.c.origin.Locations(ctx, q.After, membership.PageLimit(q.Limit))
 	if err != nil {
+		v.c.failed(err)
 		return nil, unavailable(ctx, err)
 	}
 	all := make([]*facts.Location, 0, len(ids))

@@ -139,6 +139,14 @@ func (t *Tracker) StreamLive() bool {
 // ConfirmedByStream reports whether the shared stream confirms records.
 func (t *Tracker) ConfirmedByStream() bool { return t.confirmer == ConfirmedByStream }
 
+// ConfirmedByOriginSince reports whether the origin confirms records now, and since when it has done so without a gap.
+func (t *Tracker) ConfirmedByOriginSince() (since time.Time, ok bool) {
+	now := time.Now()
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.origin.startedAt, t.confirmer == ConfirmedByOrigin && len(t.unproven(now)) == 0
+}
+
 // Reached reports whether every announcement up to a position has been received.
 func (t *Tracker) Reached(p membership.Position) bool {
 	t.mu.RLock()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/wardkeeper/wardkeeper/pdp"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
@@ -51,9 +52,21 @@ func (p *Origin) Watch(ctx context.Context, handler membership.ChangeHandler) {
 	}
 }
 
-// listen listens until the channel fails or is no longer proven to carry every change.
+// listen listens until the channel fails or is no longer proven to carry every change. Where the database has no connection left, whoever
+// listens for all does not leave it to the others at once, who would fare no better and keep taking turns: it gives up what it
+// has in the pool, and tries for as long as nobody misses its heartbeat.
 func (p *Origin) listen(ctx context.Context, handler membership.ChangeHandler, e *baseline) (began bool, err error) {
 	l, err := p.openListener(ctx, handler, e)
+	if _, forAll := handler.(membership.HeartbeatObserver); forAll {
+		for began := time.Now(); crowded(err) && time.Since(began) < p.silence; l, err = p.openListener(ctx, handler, e) {
+			p.pool.Reset()
+			select {
+			case <-ctx.Done():
+				return false, ctx.Err()
+			case <-time.After(minReconnectDelay/2 + mathrand.N(minReconnectDelay)):
+			}
+		}
+	}
 	if err != nil {
 		return false, err
 	}
@@ -67,7 +80,10 @@ func (p *Origin) listen(ctx context.Context, handler membership.ChangeHandler, e
 			continue
 		}
 		next, err := p.openListener(ctx, handler, e)
-		if err != nil {
+		switch {
+		case crowded(err): // this one serves until there is room for a successor
+			continue
+		case err != nil:
 			return true, err
 		}
 		// Both connections are listening now; this one delivers what was announced before the next one began.
@@ -81,6 +97,12 @@ func (p *Origin) listen(ctx context.Context, handler membership.ChangeHandler, e
 		l.close(ctx)
 		l = next
 	}
+}
+
+// crowded reports whether the database refuses a connection because it has too many.
+func crowded(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == "53300"
 }
 
 // listener is a listening connection.

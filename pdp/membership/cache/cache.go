@@ -32,6 +32,9 @@ type Config struct {
 	// invalidate records, but facts are fresh by age alone, unless the origin is a [membership.Watcher].
 	Announced bool
 
+	// Leads reports whether this sidecar fetches what others have announced as changed, for all that share Store; nil: it does not.
+	Leads func() bool
+
 	MaxAgeChange time.Duration // of unconfirmed facts, for a question about a change; 0 means 5 s
 	MaxAgeUse    time.Duration // of unconfirmed facts, for a read-only question; 0 means 60 s
 	Lease        time.Duration // without a heartbeat for longer than this, nothing is confirmed; 0 means 1 s
@@ -67,9 +70,11 @@ type Cache struct {
 	orgFetches chan struct{} // a semaphore, see maxOrgFetches
 
 	writes chan write
-	ctx    context.Context
-	cancel context.CancelFunc
-	work   sync.WaitGroup
+	// refetches are changes whose records are to be fetched for all.
+	refetches chan pdp.Change
+	ctx       context.Context
+	cancel    context.CancelFunc
+	work      sync.WaitGroup
 }
 
 var _ facts.Source = (*Cache)(nil)
@@ -89,7 +94,8 @@ func Open(cfg Config) (*Cache, error) {
 	cfg.Memory = cmp.Or(cfg.Memory, 48<<20)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	c := &Cache{cfg: cfg, origin: cfg.Origin, store: cfg.Store, stream: cfg.Stream, log: cfg.Logger, quarantine: newQuarantine(cfg.TTL, cfg.Logger),
-		instance: cryptorand.Text(), orgFetches: make(chan struct{}, maxOrgFetches), writes: make(chan write, 1024)}
+		instance: cryptorand.Text(), orgFetches: make(chan struct{}, maxOrgFetches), writes: make(chan write, 1024),
+		refetches: make(chan pdp.Change, maxRefetches)}
 	listener, listens := cfg.Origin.(membership.Watcher)
 	confirmer := freshness.ConfirmedByNone
 	switch {
@@ -113,7 +119,10 @@ func Open(cfg Config) (*Cache, error) {
 		c.work.Go(func() { listener.Watch(c.ctx, c.tracker.ChangeHandler()) })
 	}
 	if c.store != nil {
-		c.work.Go(func() { c.stream.Follow(c.ctx, c.tracker.StreamHandler()) })
+		c.work.Go(func() { c.stream.Follow(c.ctx, refetching{c.tracker.StreamHandler(), c}) })
+		for range refetchers {
+			c.work.Go(c.refetchAll)
+		}
 		for range writers {
 			c.work.Go(c.writeAll)
 		}

@@ -13,12 +13,12 @@ import (
 // wait for what it shares. This saves the origin questions and connections, and decides nothing: what comes of the wait is
 // judged like any shared value, and whoever has waited in vain fetches.
 const (
-	// waitShare is the part of the time for a fetch that a sidecar waits at most for that of another one. It is less than an
-	// unconfirmed record is preferred after, see [Cache.fallbackTimeout].
-	waitShare = 16
+	// waitShare is the part of the time for a fetch that a sidecar waits at most for that of another one.
+	waitShare = 8
 	// reservedShare is the part of it for which a fetch is reserved at most. It is shorter: if a sidecar ends or stops after
-	// it has reserved a fetch, another one of those that wait takes its place.
-	reservedShare = 32
+	// it has reserved a fetch, another one of those that wait takes its place. An unconfirmed record is not preferred before
+	// that, see [Cache.fallbackTimeout].
+	reservedShare = 16
 
 	minWaitPause = 2 * time.Millisecond // between two looks
 	maxWaitPause = 16 * time.Millisecond

@@ -64,6 +64,7 @@ func Open(cfg Config) (s Sources, err error) {
 		if origin, ok := cfg.Origin.(*pgorigin.Origin); ok {
 			r := relay.New(relay.Config{Watcher: origin, Stream: shared, Election: shared, Lease: cmp.Or(cfg.Lease, time.Second), Logger: cfg.Logger})
 			cfg.Origin, cfg.Stream, s.Listening = relayed{origin, r}, r, r.Status
+			cfg.Leads = func() bool { return r.Status().Leading }
 		}
 	}
 	s.Facts, err = cache.Open(cfg.Config)
@@ -82,7 +83,7 @@ func (o relayed) Watch(ctx context.Context, h membership.ChangeHandler) { o.rela
 // sharedIdle is how long a sidecar that shares a Redis keeps a connection to the database that it does not need. Facts come from
 // Redis, and any of a thousand sidecars may be the one that fetches what has changed. If they fetch f records a second together,
 // they keep some f times this long.
-const sharedIdle = time.Second
+const sharedIdle = 250 * time.Millisecond
 
 // OpenOrigin opens the system of record that the settings name.
 func OpenOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, error) {

@@ -1,0 +1,32 @@
+package cache
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+)
+
+// FuzzParts checks that parts from the shared store are refused, or are within their bounds and as they were written.
+func FuzzParts(f *testing.F) {
+	f.Add((&parts{[]string{"ghi", "north"}, []byte(`[{"id":"ghi","kind":"facility","parent":"north"}]`)}).encode(nil))
+	f.Add((&parts{[]string{"ghi"}, []byte(`[]`)}).encode(nil))
+	for _, text := range []string{``, `null`, `{}`, `{"asked":[]}`, `{"asked":["b","a"],"record":[]}`, `{"asked":["a","a"],"record":[]}`, `{"asked":[""],"record":[]}`, `{"asked":["a"]}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := decodeParts(text)
+		if err != nil {
+			return
+		}
+		require.NotEmpty(t, p.asked)
+		require.LessOrEqual(t, len(p.asked), maxBranches)
+		for i, id := range p.asked {
+			require.True(t, facts.ValidID(id))
+			require.True(t, i == 0 || p.asked[i-1] < id)
+		}
+		again, err := decodeParts(p.encode(nil))
+		require.NoError(t, err)
+		require.Equal(t, p.asked, again.asked)
+	})
+}

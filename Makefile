@@ -10,7 +10,7 @@ GOTEST := GOGC=400 go run ./.ci/gotest -vet=off -ldflags=-w
 # How many of a package's tests run at the same time where most of them wait for servers.
 WAITING := -parallel $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 # Programs of the project's own work. Go's patterns leave out folders whose names begin with a dot, and testdata.
-TOOLS := ./.ci/gotest ./.ci/benchpeers ./.ci/benchpeers/echo ./.ci/benchscale
+TOOLS := ./.ci/gotest ./.ci/benchpeers ./.ci/benchpeers/echo ./.ci/benchscale ./.ci/benchfleet
 FUZZTIME ?= 10s
 SIZES ?= 1000,10000,200000,1000000
 # Tests of cmd/wardkeeper that ask fewer questions under the race detector.
@@ -40,8 +40,6 @@ test: prerequisites ## run every test, the policies' own among them, with the ra
 # goroutines.
 	$(GOTEST) -timeout 30m ./pdp ./pdp/proof/explore ./bundles ./bundles/plan ./policies
 	$(GOTEST) -timeout 30m -run '^($(SEQUENTIAL))$$' ./cmd/wardkeeper
-# Fifty sidecars in one process, instead of twelve under the race detector.
-	$(GOTEST) -timeout 30m -run '^TestFleet$$' ./pdp/membership/relay
 
 test-fast: ## run the tests that need no server, without the race detector: for the work at hand
 # The longest packages first.
@@ -96,8 +94,9 @@ bench-scale: ## measure up to a million users over PostgreSQL and Redis: bin/sca
 	@mkdir -p bin
 	go test -v ./.ci/benchscale -count=1 -timeout 4h -run '^TestScale$$' -args -sizes $(SIZES) -asked 200 -out "$$PWD/bin"
 
-bench-fleet: ## measure 50 sidecars over PostgreSQL and Redis, and a Redis that 1,000 follow: connections, revocation, processor time
-	go test -v ./pdp/membership/relay -count=1 -timeout 10m -run '^(TestFleet|TestFollowers)$$' -args -sidecars 50 -followers 1000 -following 20s
+bench-fleet: ## measure 50 sidecars over PostgreSQL and Redis, and a Redis that 1,000 follow (FLEET='-lease 1s' and the like)
+	go test -v ./.ci/benchfleet -count=1 -timeout 20m -run '^TestFleet$$' -args -sidecars 50 -users 300 -phase 30s -connections 20 -fetch-timeout 2s $(FLEET)
+	go test -v ./pdp/membership/relay -count=1 -timeout 10m -run '^TestFollowers$$' -args -followers 1000 -following 20s
 
 golden: ## rewrite the golden decisions; the diff is the review of a policy change
 	@go test ./cmd/wardkeeper -run '^TestGoldenDecisions$$' -update

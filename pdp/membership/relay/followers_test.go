@@ -3,6 +3,7 @@ package relay_test
 import (
 	"bufio"
 	"context"
+	"flag"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +21,14 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/relay"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
+
+// make bench-fleet sets them.
+var (
+	followers = flag.Int("followers", 50, "number of sidecars that only follow the stream")
+	following = flag.Duration("following", 3*time.Second, "how long they are measured")
+)
+
+const fleetLease = 2 * time.Second // longer than by default, for a busy machine
 
 // quietDatabase is a database whose heartbeats come at once, and that tells of ten changes a second.
 type quietDatabase struct{}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionrecord"
 )
 
@@ -32,7 +33,7 @@ func logFolder(t *testing.T) (dir, public string) {
 	log, err := decisionlog.Open(decisionlog.Config{Dir: dir, Signer: func() ed25519.PrivateKey { return key }})
 	require.NoError(t, err)
 	for n := range 3 {
-		require.NoError(t, log.Append(context.Background(), fmt.Appendf(nil, `{"decision":%t}`, n > 0)))
+		require.NoError(t, log.Append(context.Background(), decisionpart.Record{JSON: fmt.Appendf(nil, `{"decision":%t}`, n > 0)}))
 	}
 	require.NoError(t, log.Close(context.Background()))
 	return dir, writeFile(t, "public.pem", made.out)
@@ -100,7 +101,7 @@ func TestLogExport(t *testing.T) {
 	require.NoError(t, err)
 	for _, subject := range []string{"alice", "bob", decisionrecord.Pseudonym([]byte("old key"), "carol"), decisionrecord.Pseudonym([]byte("new key"), "carol")} {
 		record := fmt.Appendf(nil, `{"id":"1","time":"2026-01-02T00:00:00Z","outcome":"denied","question":{"subject":{"type":"user","id":%q},"action":{"name":"user.view"}},"answer":{"allow":false},"door":%s}`, subject, "\"\u009b31m\"")
-		require.NoError(t, log.Append(context.Background(), record))
+		require.NoError(t, log.Append(context.Background(), decisionpart.Record{JSON: record}))
 	}
 	require.NoError(t, log.Close(context.Background()))
 	before, after := writeFile(t, "old", "old key"), writeFile(t, "new", "new key")

@@ -1,10 +1,7 @@
 package decisionlog
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -19,6 +16,7 @@ type entry struct {
 	parts  []decisionpart.Placed
 	weight int64      // see size
 	done   chan error // nil if nobody waits
+	kept   chan error // to be done again
 
 	// guarded by Log.mu:
 	writing  bool // too late to give it up
@@ -32,30 +30,18 @@ var entries = sync.Pool{New: func() any { return new(entry) }}
 const maxPooledRecord = 16 << 10
 
 // newEntry returns an entry with a copy of a record.
-func newEntry(record []byte, parts []decisionpart.Placed) (*entry, error) {
-	if err := decisionpart.Check(record, parts); err != nil {
-		return nil, err
-	}
-	whole, weight := len(record), len(record)+aroundRecord
-	for _, p := range parts {
+func newEntry(r decisionpart.Record) (*entry, error) {
+	whole, weight := len(r.JSON), len(r.JSON)+aroundRecord
+	for _, p := range r.Parts {
 		whole += len(p.Part.Value())
 		weight += len(p.Part.Value()) + aroundPart
 	}
-	switch {
-	case whole > MaxRecord || weight > maxLine:
+	if whole > MaxRecord || weight > maxLine {
 		return nil, fmt.Errorf("a record of the decision log has %d bytes: %d is the limit", whole, MaxRecord)
-	case !isObject(record):
-		return nil, errors.New("a record of the decision log is not a JSON object")
 	}
 	e := entries.Get().(*entry)
 	e.at, e.weight = time.Now(), int64(weight)
-	if hasLineEnd(record) { // between its tokens: a string has none
-		compact := bytes.NewBuffer(e.record[:0])
-		err := json.Compact(compact, decisionpart.Whole(record, parts))
-		e.record = compact.Bytes()
-		return e, err
-	}
-	e.record, e.parts = append(e.record[:0], record...), append(e.parts[:0], parts...)
+	e.record, e.parts = append(e.record[:0], r.JSON...), append(e.parts[:0], r.Parts...)
 	return e, nil
 }
 
@@ -65,25 +51,28 @@ func (e *entry) free() {
 		return
 	}
 	clear(e.parts)
-	*e = entry{record: e.record[:0], parts: e.parts[:0]}
+	*e = entry{record: e.record[:0], parts: e.parts[:0], kept: e.kept}
 	entries.Put(e)
 }
 
 // size is what the entry counts for in the queue, in bytes: those of its lines, if the segment has none of its parts.
 func (e *entry) size() int64 { return e.weight }
 
-// Append appends a record, one JSON object in UTF-8 of at most [MaxRecord] bytes, in a copy. Parts that it
-// shares with other records can be given apart, in the order of their places. With [Sync] it returns when
-// the record is on disk, with [Buffered] when it is queued. See [FailurePolicy] for what it does if that is not possible.
+// Append appends a copy of a record, which has at most [MaxRecord] bytes with its parts. It does not check that the record is one:
+// see [decisionpart.NewRecord]. With [Sync] it returns when the record is on disk, with [Buffered] when it is queued. See
+// [FailurePolicy] for what it does if that is not possible.
 //
 // If the context ends first, the error wraps its cause; a record that was being written at that moment may still be appended.
-func (l *Log) Append(ctx context.Context, record []byte, parts ...decisionpart.Placed) error {
-	e, err := newEntry(record, parts)
+func (l *Log) Append(ctx context.Context, record decisionpart.Record) error {
+	e, err := newEntry(record)
 	if err != nil {
 		return err
 	}
 	if l.cfg.Durability == Sync {
-		e.done = make(chan error, 1)
+		if e.kept == nil {
+			e.kept = make(chan error, 1)
+		}
+		e.done = e.kept
 	}
 	queued, err := l.enqueue(ctx, e)
 	if err != nil || !queued {

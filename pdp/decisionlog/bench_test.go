@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"testing"
+
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 )
 
 // BenchmarkAppend appends records of 600 bytes from 64 callers at a time for each processor.
@@ -17,7 +19,7 @@ func BenchmarkAppend(b *testing.B) {
 			b.SetParallelism(64)
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					if err := l.Append(context.Background(), record); err != nil {
+					if err := l.Append(context.Background(), decisionpart.Record{JSON: record}); err != nil {
 						b.Fatal(err)
 					}
 				}

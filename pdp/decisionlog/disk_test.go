@@ -144,12 +144,12 @@ func duringOutage(t *testing.T, l *Log, d *disk) (kept []string) {
 	t.Helper()
 	records := numbered(4, 5)
 	first := make(chan error, 1)
-	go func() { first <- l.Append(context.Background(), []byte(records[0])) }()
+	go func() { first <- appendTo(context.Background(), l, []byte(records[0])) }()
 	waitFor(t, "the failure is known", func() bool { return l.Status().Failing != nil })
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	taking := l.Status().Taking
-	second := l.Append(ended, []byte(records[1]))
+	second := appendTo(ended, l, []byte(records[1]))
 	require.Equal(t, second == nil, taking)
 	switch {
 	case l.cfg.Durability == Sync && l.cfg.Full == Block:
@@ -186,7 +186,7 @@ func TestFullQueue(t *testing.T) {
 			add(t, l, numbered(1, 3)...)
 			ctx, cancel := context.WithCancelCause(context.Background())
 			cancel(errors.New("enough waiting"))
-			err := l.Append(ctx, []byte("{}"))
+			err := appendTo(ctx, l, []byte("{}"))
 			switch policy {
 			case Block:
 				require.ErrorIs(t, err, ErrQueueFull)
@@ -203,7 +203,7 @@ func TestFullQueue(t *testing.T) {
 			require.Equal(t, policy == Count, status.Taking)
 			blocked := make(chan error, 1)
 			if policy == Block {
-				go func() { blocked <- l.Append(context.Background(), []byte(`{"last":true}`)) }()
+				go func() { blocked <- appendTo(context.Background(), l, []byte(`{"last":true}`)) }()
 			}
 			close(stalled)
 			want := numbered(1, 3)
@@ -225,7 +225,7 @@ func TestQueueOfLargeRecords(t *testing.T) {
 	d.set(func(d *disk) { d.stalled = stalled })
 	large := `{"a":"` + strings.Repeat("x", MaxRecord-8) + `"}`
 	add(t, l, large, large)
-	require.ErrorIs(t, l.Append(context.Background(), []byte(large)), ErrQueueFull)
+	require.ErrorIs(t, appendTo(context.Background(), l, []byte(large)), ErrQueueFull)
 	close(stalled)
 	closeLog(t, l)
 	require.Len(t, readAll(t, l.cfg.Dir), 2)
@@ -252,7 +252,7 @@ func TestCloseDoesNotWaitForAStalledDisk(t *testing.T) {
 	l := open(t, Config{Dir: t.TempDir(), openFile: d.openFile})
 	d.set(func(d *disk) { d.stalled = stalled })
 	waiting := make(chan error, 1)
-	go func() { waiting <- l.Append(context.Background(), []byte("{}")) }()
+	go func() { waiting <- appendTo(context.Background(), l, []byte("{}")) }()
 	waitFor(t, "the record is queued", func() bool { return l.Status().Queued == 1 })
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

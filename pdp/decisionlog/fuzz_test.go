@@ -46,7 +46,7 @@ func FuzzSegment(f *testing.F) {
 			require.Equal(t, numbered(1, int(signed)), append([]string(nil), read[:signed]...))
 		}
 		l := open(t, Config{Dir: dir})
-		require.NoError(t, l.Append(context.Background(), []byte(`{"after":true}`)))
+		require.NoError(t, appendTo(context.Background(), l, []byte(`{"after":true}`)))
 		closeLog(t, l)
 		var again []string
 		for e, err := range Read(dir) {

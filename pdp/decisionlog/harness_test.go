@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 )
 
 var testKey = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
@@ -64,7 +66,7 @@ func closeLog(t testing.TB, l *Log) {
 func add(t testing.TB, l *Log, records ...string) {
 	t.Helper()
 	for _, r := range records {
-		require.NoError(t, l.Append(context.Background(), []byte(r)))
+		require.NoError(t, appendTo(context.Background(), l, []byte(r)))
 	}
 }
 
@@ -96,4 +98,13 @@ func verified(t testing.TB, dir string, known ...Checkpoint) Report {
 	r, err := Verify(dir, testKeys(), known...)
 	require.NoError(t, err)
 	return r
+}
+
+// appendTo appends a record that may be anything.
+func appendTo(ctx context.Context, l *Log, text []byte, parts ...decisionpart.Placed) error {
+	record, err := decisionpart.NewRecord(text, parts...)
+	if err != nil {
+		return err
+	}
+	return l.Append(ctx, record)
 }

@@ -42,7 +42,7 @@ func appendForever(dir, round string) {
 			for n := 0; ; n++ {
 				id := fmt.Sprintf("%s/%d/%d", round, w, n)
 				pad := strings.Repeat("x", 40*(n%5)*(n%5)*w) // up to several pages, so that a write can be cut off
-				if err := l.Append(context.Background(), fmt.Appendf(nil, `{"id":%q,"pad":%q}`, id, pad)); err != nil {
+				if err := appendTo(context.Background(), l, fmt.Appendf(nil, `{"id":%q,"pad":%q}`, id, pad)); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					os.Exit(1)
 				}

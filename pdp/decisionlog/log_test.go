@@ -52,7 +52,7 @@ func TestConcurrentAppendsShareSyncs(t *testing.T) {
 	l := open(t, Config{Dir: dir, openFile: slowly(t)})
 	var all sync.WaitGroup
 	for _, r := range numbered(1, 2000) {
-		all.Go(func() { require.NoError(t, l.Append(context.Background(), []byte(r))) })
+		all.Go(func() { require.NoError(t, appendTo(context.Background(), l, []byte(r))) })
 	}
 	all.Wait()
 	closeLog(t, l)
@@ -91,7 +91,7 @@ func TestOnlyObjectsAreRecords(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, Config{Dir: dir})
 	for _, record := range []string{"", "1", "[]", "{", `{"a":1}{}`, `{"a":"` + "\xff" + `"}`, "{}\x00", `{"a":"` + strings.Repeat("x", MaxRecord) + `"}`} {
-		require.Error(t, l.Append(context.Background(), []byte(record)), "%.20q", record)
+		require.Error(t, appendTo(context.Background(), l, []byte(record)), "%.20q", record)
 	}
 	largest := `{"a":"` + strings.Repeat("x", MaxRecord-8) + `"}`
 	given := []string{"{}", "{\n \"a\": [1,\r\n 2]\n}", ` {"b": " "}`[1:], `{"hash":"` + strings.Repeat("0", 64) + `"}`, `{"record":{"seq":1,"time":"x"}}`, largest}
@@ -119,5 +119,5 @@ func TestClosedLogRefuses(t *testing.T) {
 	l := open(t, Config{Dir: t.TempDir()})
 	closeLog(t, l)
 	closeLog(t, l)
-	require.ErrorIs(t, l.Append(context.Background(), []byte("{}")), ErrClosed)
+	require.ErrorIs(t, appendTo(context.Background(), l, []byte("{}")), ErrClosed)
 }

@@ -131,7 +131,3 @@ func parseReferences(list []byte) ([]reference, error) {
 	}
 	return references, nil
 }
-
-func hasLineEnd(data []byte) bool {
-	return bytes.IndexByte(data, '\n') >= 0 || bytes.IndexByte(data, '\r') >= 0
-}

@@ -21,7 +21,7 @@ var sharedParts sync.Map
 func appendShared(ctx context.Context, l *Log, record string) error {
 	before, value, padded := strings.Cut(strings.TrimSuffix(record, "}"), `"pad":`)
 	if !padded {
-		return l.Append(ctx, []byte(record))
+		return appendTo(ctx, l, []byte(record))
 	}
 	part, err := decisionpart.New([]byte(value))
 	if err != nil {
@@ -29,7 +29,7 @@ func appendShared(ctx context.Context, l *Log, record string) error {
 	}
 	known, _ := sharedParts.LoadOrStore(value, part)
 	before += `"pad":`
-	return l.Append(ctx, []byte(before+"null}"), at(known.(*decisionpart.Part), len(before)))
+	return appendTo(ctx, l, []byte(before+"null}"), at(known.(*decisionpart.Part), len(before)))
 }
 
 func at(part *decisionpart.Part, offset int) decisionpart.Placed {
@@ -208,7 +208,7 @@ func TestRecordsWithoutAPlaceForTheirParts(t *testing.T) {
 	part, err := decisionpart.New([]byte(`{"a":1}`))
 	require.NoError(t, err)
 	for _, parts := range [][]decisionpart.Placed{{at(part, 0)}, {at(part, -1)}, {at(part, 99)}, {at(nil, 5)}, {at(part, 5), at(part, 5)}, {at(part, 14), at(part, 5)}} {
-		require.Error(t, l.Append(t.Context(), []byte(`{"a":null,"b":null}`), parts...))
+		require.Error(t, appendTo(t.Context(), l, []byte(`{"a":null,"b":null}`), parts...))
 	}
 	for _, value := range []string{"", "{", "1 2", "[\n1]", strings.Repeat("1", MaxRecord+1)} {
 		_, err := decisionpart.New([]byte(value))
@@ -216,8 +216,8 @@ func TestRecordsWithoutAPlaceForTheirParts(t *testing.T) {
 	}
 	big, err := decisionpart.New([]byte(`"` + strings.Repeat("x", MaxRecord-2) + `"`))
 	require.NoError(t, err)
-	require.Error(t, l.Append(t.Context(), []byte(`{"a":null}`), at(big, 5)))
-	require.NoError(t, l.Append(t.Context(), []byte("{\n\"a\": null}"), at(part, 7)))
+	require.Error(t, appendTo(t.Context(), l, []byte(`{"a":null}`), at(big, 5)))
+	require.NoError(t, appendTo(t.Context(), l, []byte("{\n\"a\": null}"), at(part, 7)))
 	closeLog(t, l)
 	require.Equal(t, []string{`{"a":{"a":1}}`}, readAll(t, l.cfg.Dir))
 }

@@ -291,7 +291,7 @@ func TestUnsyncedLinesAreLeftBehind(t *testing.T) {
 	l := open(t, Config{Dir: t.TempDir(), Full: Deny, openFile: d.openFile})
 	add(t, l, numbered(1, 2)...)
 	d.set(diskFaults["sync fails and cannot be cut"])
-	require.Error(t, l.Append(t.Context(), []byte(`{"refused":true}`)))
+	require.Error(t, appendTo(t.Context(), l, []byte(`{"refused":true}`)))
 	d.set(heal)
 	waitFor(t, "the log recovers", func() bool { return l.Status().Failing == nil })
 	add(t, l, numbered(3, 3)...)
@@ -369,7 +369,7 @@ func TestFolderIsMovedAwayAndBack(t *testing.T) {
 	add(t, l, numbered(1, 3)...)
 	require.NoError(t, os.Rename(dir, dir+".1"))
 	written := make(chan error, 1)
-	go func() { written <- l.Append(context.Background(), []byte(numbered(4, 4)[0])) }()
+	go func() { written <- appendTo(context.Background(), l, []byte(numbered(4, 4)[0])) }()
 	waitFor(t, "the loss is known", func() bool { return l.Status().Failing != nil })
 	require.NoError(t, os.Rename(dir+".1", dir))
 	require.NoError(t, <-written)
@@ -388,7 +388,7 @@ func TestSegmentsAreRegularFiles(t *testing.T) {
 	require.NoError(t, os.Symlink(precious, next))
 	var err error
 	for err == nil {
-		err = l.Append(t.Context(), []byte("{}"))
+		err = appendTo(t.Context(), l, []byte("{}"))
 	}
 	require.ErrorContains(t, err, "decisions-00000002.ndjson exists")
 	_, err = Verify(dir, testKeys())

@@ -2,6 +2,7 @@ package decisionpart
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -32,6 +33,29 @@ type Placed struct {
 
 // Null stands in a record where a part belongs.
 const Null = "null"
+
+// Record is the record of a decision: a JSON object in UTF-8 on one line, with a [Null] for each of its parts, which come in the
+// order of their places. It refers to the slices that it was made of.
+type Record struct {
+	JSON  []byte
+	Parts []Placed
+}
+
+// NewRecord returns a record, made of JSON that may be anything. Without an error it is a new slice if the JSON had line ends.
+func NewRecord(text []byte, parts ...Placed) (Record, error) {
+	if len(text) == 0 || text[0] != '{' || !jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true)) {
+		return Record{}, errors.New("a record is not a JSON object")
+	}
+	if err := Check(text, parts); err != nil {
+		return Record{}, err
+	}
+	if !bytes.ContainsAny(text, "\n\r") { // between its tokens: a string has none
+		return Record{text, parts}, nil
+	}
+	var compact bytes.Buffer
+	err := json.Compact(&compact, Whole(text, parts))
+	return Record{JSON: compact.Bytes()}, err
+}
 
 // Check returns an error unless a record has a [Null] for each part, one after the other.
 func Check(record []byte, parts []Placed) error {

@@ -15,7 +15,7 @@ func (w *writer) answer() {
 	switch {
 	case r.Err != nil:
 		w.begin("error")
-		w.string("kind", string(pdp.KindOf(r.Err)))
+		w.plain("kind", string(pdp.KindOf(r.Err)))
 		w.end()
 	case r.Search != "":
 		w.search()
@@ -29,22 +29,26 @@ func (w *writer) answer() {
 	}
 }
 
+// usernames are those of a question and its people, "" for those that are missing.
+type usernames [3]string
+
 // usernames returns the usernames that the answer may contain, which must be replaced even if they look like ids.
-func (w *writer) usernames() []string {
-	names := []string{facts.String(w.record.Question.Action.Properties, "username")}
+func (w *writer) usernames() (names usernames) {
+	names[0] = facts.String(w.record.Question.Action.Properties, "username")
 	if f := w.record.Facts; f != nil {
-		for _, u := range []*facts.User{f.Subject, f.User} {
-			if u != nil {
-				names = append(names, u.Username())
-			}
+		if f.Subject != nil {
+			names[1] = f.Subject.Username()
+		}
+		if f.User != nil {
+			names[2] = f.User.Username()
 		}
 	}
 	return names
 }
 
 // appendAnswer appends what may be kept of a decision. Members are sorted.
-func appendAnswer(out []byte, p *private, d *pdp.Decision, usernames []string) []byte {
-	a := answered{p, usernames}
+func appendAnswer(out []byte, p *private, d *pdp.Decision, names usernames) []byte {
+	a := answered{p, names}
 	out = append(out, '{')
 	if len(d.Advice) > 0 {
 		out = append(a.append(append(out, `"advice":`...), "", d.Advice), ',')
@@ -57,9 +61,9 @@ func appendAnswer(out []byte, p *private, d *pdp.Decision, usernames []string) [
 		out = append(out, `,"obligations":`...)
 		for i, o := range d.Obligations {
 			out = append(out, "[,"[min(i, 1)])
-			out = authzen.AppendString(append(out, `{"id":`...), p.code(o.ID))
+			out = p.appendCode(append(out, `{"id":`...), o.ID)
 			out = a.append(append(out, `,"properties":`...), "", o.Properties)
-			out = append(authzen.AppendString(append(out, `,"type":`...), p.code(o.Type)), '}')
+			out = append(p.appendCode(append(out, `,"type":`...), o.Type), '}')
 		}
 		out = append(out, ']')
 	}
@@ -72,7 +76,7 @@ func appendAnswer(out []byte, p *private, d *pdp.Decision, usernames []string) [
 // answered keeps parts of an answer.
 type answered struct {
 	*private
-	usernames []string
+	usernames usernames
 }
 
 // Members of answers that are text for people, which the codes beside them stand for.
@@ -88,7 +92,7 @@ var words = map[string]bool{
 func (a *answered) append(out []byte, name string, value any) []byte {
 	switch value := value.(type) {
 	case string:
-		return authzen.AppendString(out, a.text(name, value))
+		return a.text(out, name, value)
 	case []any:
 		out = append(out, '[')
 		for i := range value {
@@ -122,22 +126,20 @@ func (a *answered) appendMembers(out []byte, members map[string]any) []byte {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(authzen.AppendString(out, a.code(name)), ':')
+		out = append(a.appendCode(out, name), ':')
 		out = a.append(out, name, members[name])
 	}
 	return append(out, '}')
 }
 
-func (a *answered) text(name, text string) string {
+func (a *answered) text(out []byte, name, text string) []byte {
 	if words[name] {
-		return a.code(text)
+		return a.appendCode(out, text)
 	}
-	for _, username := range a.usernames {
-		if text == username {
-			return a.hide(text)
-		}
+	if slices.Contains(a.usernames[:], text) {
+		return a.appendHidden(out, text)
 	}
-	return a.id(text)
+	return a.appendID(out, text)
 }
 
 // search writes the hits of a search.
@@ -177,11 +179,12 @@ func (w *writer) versions() {
 		}
 		w.open()
 		if r.User != nil {
-			w.string("type", "user")
-			w.string("id", w.private.id(r.User.ID()))
+			w.plain("type", "user")
+			w.key("id")
+			w.out = w.private.appendID(w.out, r.User.ID())
 		} else {
-			w.string("type", "organization")
-			w.string("id", w.private.code(r.Root.ID()))
+			w.plain("type", "organization")
+			w.code("id", r.Root.ID())
 		}
 		w.int("version", int64(r.Version))
 		w.end()

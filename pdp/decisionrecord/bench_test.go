@@ -12,7 +12,7 @@ import (
 // nowhere drops records.
 type nowhere struct{}
 
-func (nowhere) Append(context.Context, []byte, ...decisionpart.Placed) error { return nil }
+func (nowhere) Append(context.Context, decisionpart.Record) error { return nil }
 
 // BenchmarkRecord measures a decision without and with its record, which is dropped.
 func BenchmarkRecord(b *testing.B) {

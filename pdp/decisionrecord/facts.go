@@ -8,24 +8,23 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/wardkeeper/wardkeeper/bundles/input"
-	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // form says what a record may hold of a part of the facts. Exactly one of the fields is set, and keep besides.
 type form struct {
-	text    func(p *private, text string) string // of a string
-	scalar  bool                                 // of true, false or null
-	members map[string]*form                     // of an object: others are left out
-	each    *form                                // of an object by codes, such as the ids of locations
-	keep    bool                                 // many questions have the same, so that it is a part of their records
+	text    func(p *private, out []byte, text string) []byte // appends a string
+	scalar  bool                                             // of true, false or null
+	members map[string]*form                                 // of an object: others are left out
+	each    *form                                            // of an object by codes, such as the ids of locations
+	keep    bool                                             // many questions have the same, so that it is a part of their records
 }
 
 var (
-	aCode     = &form{text: (*private).code}
-	anID      = &form{text: (*private).id}
-	aUsername = &form{text: (*private).hide}
+	aCode     = &form{text: (*private).appendCode}
+	anID      = &form{text: (*private).appendID}
+	aUsername = &form{text: (*private).appendHidden}
 	aFlag     = &form{scalar: true}
 
 	aUser = &form{keep: true, members: map[string]*form{
@@ -113,11 +112,9 @@ func (w *factWriter) member(out []byte, parts *[]decisionpart.Placed, first *boo
 	if !ok {
 		return out
 	}
-	inner, text := as.each, string(name)
+	inner := as.each
 	if inner == nil {
-		inner = as.members[text]
-	} else {
-		text = w.private.code(text)
+		inner = as.members[string(name)]
 	}
 	if inner == nil {
 		return out
@@ -126,7 +123,7 @@ func (w *factWriter) member(out []byte, parts *[]decisionpart.Placed, first *boo
 		out = append(out, ',')
 	}
 	*first = false
-	out = append(authzen.AppendString(out, text), ':')
+	out = append(w.private.appendCode(out, string(name)), ':')
 	if value == nil {
 		return w.object(out, parts, object, inner)
 	}
@@ -137,7 +134,7 @@ func (w *factWriter) term(out []byte, parts *[]decisionpart.Placed, term *ast.Te
 	switch value := term.Value.(type) {
 	case ast.String:
 		if as.text != nil {
-			return authzen.AppendString(out, as.text(w.private, string(value)))
+			return as.text(w.private, out, string(value))
 		}
 	case ast.Boolean:
 		if as.scalar {

@@ -1,8 +1,10 @@
 package decisionrecord_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"sync"
@@ -29,10 +31,13 @@ type sink struct {
 	err     error
 }
 
-func (s *sink) Append(_ context.Context, record []byte, parts ...decisionpart.Placed) error {
+func (s *sink) Append(_ context.Context, r decisionpart.Record) error {
+	if as, err := decisionpart.NewRecord(r.JSON, r.Parts...); err != nil || !bytes.Equal(as.JSON, r.JSON) {
+		panic(fmt.Sprintf("not one object on one line: %v: %q", err, r.JSON))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.records = append(s.records, string(decisionpart.Whole(record, parts)))
+	s.records = append(s.records, string(decisionpart.Whole(r.JSON, r.Parts)))
 	return s.err
 }
 

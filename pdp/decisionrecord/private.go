@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 	"sync"
 
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
@@ -88,18 +90,55 @@ const maxIdentifier = 128
 
 // isIdentifier reports whether a text looks like an id and not like a name, an address or a sentence.
 func isIdentifier(text string) bool {
-	if len(text) > maxIdentifier {
+	if len(text) > maxIdentifier || text != "" && strings.IndexByte(insideIdentifier, text[0]) >= 0 {
 		return false
 	}
 	for i := range len(text) {
-		switch c := text[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case i > 0 && (c == '.' || c == '_' || c == '-' || c == ':' || c == '/' || c == '+'):
-		default:
+		if !inIdentifier[text[i]] {
 			return false
 		}
 	}
 	return true
+}
+
+// insideIdentifier has what an identifier may contain but not begin with.
+const insideIdentifier = "._-:/+"
+
+// inIdentifier says which bytes an identifier may contain. None of them is escaped in JSON.
+var inIdentifier = bytesOf(insideIdentifier)
+
+// bytesOf returns a table of letters and digits of ASCII, and more.
+func bytesOf(more string) (table [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" + more) {
+		table[c] = true
+	}
+	return table
+}
+
+// appendCode appends what code returns as a JSON string.
+func (p *private) appendCode(out []byte, text string) []byte {
+	if isIdentifier(text) {
+		return appendPlain(out, text)
+	}
+	return authzen.AppendString(out, p.code(text))
+}
+
+// appendID appends what id returns as a JSON string.
+func (p *private) appendID(out []byte, text string) []byte {
+	if p.pseudonyms {
+		return p.appendHidden(out, text)
+	}
+	return p.appendCode(out, text)
+}
+
+// appendHidden appends what hide returns as a JSON string.
+func (p *private) appendHidden(out []byte, text string) []byte {
+	return authzen.AppendString(out, p.hide(text))
+}
+
+// appendPlain appends a text that has nothing to escape as a JSON string.
+func appendPlain(out []byte, text string) []byte {
+	return append(append(append(out, '"'), text...), '"')
 }
 
 // outline returns a value of the same type that says nothing else: rules that ask only whether something is given, and whether

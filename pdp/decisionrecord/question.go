@@ -96,23 +96,25 @@ func (w *writer) question(r *pdp.Request) {
 	}
 	w.begin("question")
 	w.begin("subject")
-	w.string("type", p.code(r.Subject.Type))
+	w.code("type", r.Subject.Type)
 	if r.Subject.ID != "" {
-		w.string("id", p.id(r.Subject.ID))
+		w.key("id")
+		w.out = p.appendID(w.out, r.Subject.ID)
 	}
 	w.end()
 	leave("subject.properties.", r.Subject.Properties, nil)
 	if r.Action.Name != "" {
 		w.begin("action")
-		w.string("name", p.code(r.Action.Name))
+		w.code("name", r.Action.Name)
 		w.members("properties", r.Action.Properties, actionMembers)
 		w.end()
 		leave("action.properties.", r.Action.Properties, actionMembers)
 	}
 	w.begin("resource")
-	w.string("type", p.code(r.Resource.Type))
+	w.code("type", r.Resource.Type)
 	if r.Resource.ID != "" {
-		w.string("id", w.resourceID(r.Resource.Type, r.Resource.ID))
+		w.key("id")
+		w.out = w.resourceID(w.out, r.Resource.Type, r.Resource.ID)
 	}
 	w.members("properties", r.Resource.Properties, resourceMembers)
 	w.end()
@@ -126,18 +128,18 @@ func (w *writer) question(r *pdp.Request) {
 	}
 }
 
-// resourceID returns what may be kept of the id of a resource. Pseudonyms are not for locations. A user may be named by username.
-func (w *writer) resourceID(kind, id string) string {
+// resourceID appends what may be kept of the id of a resource. Pseudonyms are not for locations. A user may be named by username.
+func (w *writer) resourceID(out []byte, kind, id string) []byte {
 	if kind == "location" {
-		return w.private.code(id)
+		return w.private.appendCode(out, id)
 	}
 	f := w.record.Facts
 	byUsername := f != nil && f.User != nil && f.User.ID() != id ||
 		strings.EqualFold(id, facts.String(w.record.Question.Action.Properties, "username"))
 	if kind == "user" && byUsername {
-		return w.private.hide(id)
+		return w.private.appendHidden(out, id)
 	}
-	return w.private.id(id)
+	return w.private.appendID(out, id)
 }
 
 // members writes the members that may be kept. An object that had members stays one.

@@ -18,8 +18,8 @@ import (
 // Sink keeps records. Implementations must be safe for concurrent use.
 type Sink interface {
 	// Append keeps one record. It returns when the record is kept as safely as promised; after an error it may not be. It
-	// keeps neither slice.
-	Append(ctx context.Context, record []byte, parts ...decisionpart.Placed) error
+	// keeps neither slice of the record.
+	Append(ctx context.Context, record decisionpart.Record) error
 }
 
 // Config configures a [Recorder]. Sink is required.
@@ -109,9 +109,9 @@ func (r *Recorder) append(ctx context.Context, record *pdp.Record, item batchIte
 		if err != nil {
 			return err
 		}
-		return r.cfg.Sink.Append(ctx, masked)
+		return r.cfg.Sink.Append(ctx, decisionpart.Record{JSON: masked})
 	}
-	return r.cfg.Sink.Append(ctx, w.out, w.parts...)
+	return r.cfg.Sink.Append(ctx, decisionpart.Record{JSON: w.out, Parts: w.parts})
 }
 
 // maxPooledBuffer is the size of the largest buffer that is kept for later records, in bytes.

@@ -49,7 +49,7 @@ func (e *Entry) Replay(ctx context.Context, p *pdp.Policy) (is *Answer, same boo
 	if err != nil {
 		return nil, false, err
 	}
-	encoded := appendAnswer(nil, &private{verbatim: true}, &d, nil)
+	encoded := appendAnswer(nil, &private{verbatim: true}, &d, usernames{})
 	decoder := json.NewDecoder(bytes.NewReader(encoded))
 	decoder.UseNumber()
 	is = &Answer{}

@@ -2,7 +2,6 @@ package decisionrecord
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -41,17 +40,17 @@ const maxRecord = 1 << 20
 func (w *writer) all(item batchItem) {
 	r := w.record
 	w.open()
-	w.string("id", newID())
+	w.plain("id", newID())
 	w.time("time", r.Time)
 	w.int("duration_us", r.Duration.Microseconds())
 	if p := r.Policy; p != nil {
 		w.string("revision", p.Revision().ID)
 	}
-	w.string("outcome", outcomeOf(r))
+	w.plain("outcome", outcomeOf(r))
 	w.caller(r.Caller)
 	if item.size > 0 {
 		w.begin("batch")
-		w.string("id", item.batch)
+		w.plain("id", item.batch)
 		w.int("index", int64(item.index))
 		w.int("size", int64(item.size))
 		w.end()
@@ -96,37 +95,59 @@ func outcomeOf(r *pdp.Record) string {
 
 func (w *writer) caller(c pdp.Caller) {
 	if c.Door != "" {
-		w.string("door", w.private.code(c.Door))
+		w.code("door", c.Door)
 	}
 	switch {
 	case c.Name == "":
 	case isAddress(c.Name):
-		w.string("caller", c.Name)
+		w.plain("caller", c.Name)
 	default:
 		w.string("caller", w.private.hide(c.Name))
 	}
 	if c.RequestID != "" {
-		w.string("request_id", w.private.code(c.RequestID))
+		w.code("request_id", c.RequestID)
 	}
 }
 
 // isAddress reports whether the name of a caller is an address, or a user and process of this machine.
 func isAddress(name string) bool {
-	return len(name) <= maxIdentifier && !strings.ContainsFunc(name, func(c rune) bool {
-		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune(".:[]%=,_-", c))
-	})
+	if len(name) > maxIdentifier {
+		return false
+	}
+	for i := range len(name) {
+		if !inAddress[name[i]] {
+			return false
+		}
+	}
+	return true
 }
+
+// inAddress says which bytes an address may contain. None of them is escaped in JSON.
+var inAddress = bytesOf(".:[]%=,_-")
 
 func (w *writer) open() { w.out, w.comma = append(w.out, '{'), false }
 
 func (w *writer) end() { w.out, w.comma = append(w.out, '}'), true }
 
+// key writes the name of a member, one of those that are known here.
 func (w *writer) key(name string) {
 	if w.comma {
 		w.out = append(w.out, ',')
 	}
-	w.out = append(authzen.AppendString(w.out, name), ':')
+	w.out = append(appendPlain(w.out, name), ':')
 	w.comma = true
+}
+
+// plain writes a text that has nothing to escape.
+func (w *writer) plain(name, value string) {
+	w.key(name)
+	w.out = appendPlain(w.out, value)
+}
+
+// code writes what may be kept of a word of the policy or of the protocol, or of the id of a location.
+func (w *writer) code(name, value string) {
+	w.key(name)
+	w.out = w.private.appendCode(w.out, value)
 }
 
 func (w *writer) begin(name string) {

@@ -25,6 +25,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp/decisionformat"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
+	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 )
 
 // collector is a service that keeps the ids of the records it was sent, and answers as it is told.
@@ -94,7 +95,7 @@ func openLog(t *testing.T, cfg decisionlog.Config) *decisionlog.Log {
 func add(t *testing.T, l *decisionlog.Log, from, to int) {
 	t.Helper()
 	for n := from; n <= to; n++ {
-		require.NoError(t, l.Append(context.Background(), record(fmt.Sprint(n))))
+		require.NoError(t, l.Append(context.Background(), decisionpart.Record{JSON: record(fmt.Sprint(n))}))
 	}
 }
 
@@ -358,7 +359,7 @@ func appendForever(dir, address string) {
 	}
 	for n := l.Status().Seq + 1; err == nil; n++ {
 		id := fmt.Sprintf("%d-%d", os.Getpid(), n)
-		if err = l.Append(context.Background(), record(id)); err == nil {
+		if err = l.Append(context.Background(), decisionpart.Record{JSON: record(id)}); err == nil {
 			_, _ = fmt.Println(id)
 		}
 	}

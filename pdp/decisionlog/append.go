@@ -16,11 +16,17 @@ type entry struct {
 	parts  []decisionpart.Placed
 	weight int64      // see size
 	done   chan error // nil if nobody waits
-	kept   chan error // to be done again
+	kept   *waiting   // nil if nobody has waited yet
 
 	// guarded by Log.mu:
 	writing  bool // too late to give it up
 	canceled bool
+}
+
+// waiting is what it takes to wait for an entry. It is used again.
+type waiting struct {
+	done  chan error
+	timer *time.Timer
 }
 
 // entries are used again, with their buffers.
@@ -69,10 +75,7 @@ func (l *Log) Append(ctx context.Context, record decisionpart.Record) error {
 		return err
 	}
 	if l.cfg.Durability == Sync {
-		if e.kept == nil {
-			e.kept = make(chan error, 1)
-		}
-		e.done = e.kept
+		e.expect()
 	}
 	queued, err := l.enqueue(ctx, e)
 	if err != nil || !queued {
@@ -82,12 +85,43 @@ func (l *Log) Append(ctx context.Context, record decisionpart.Record) error {
 	if l.cfg.Durability == Buffered {
 		return nil // the writer frees it
 	}
-	select {
-	case err := <-e.done:
+	if err, ended := e.await(ctx); ended {
 		e.free()
 		return err
+	}
+	return l.giveUp(ctx, e)
+}
+
+// usualSync is how long a sync takes at most as a rule.
+const usualSync = 20 * time.Millisecond
+
+// expect makes that somebody waits for the entry.
+func (e *entry) expect() {
+	if e.kept == nil {
+		e.kept = &waiting{make(chan error, 1), time.NewTimer(usualSync)}
+	}
+	e.done = e.kept.done
+}
+
+// await waits until the entry has ended, or the context has. For the time of a usual sync it only looks at the clock: most
+// contexts need no channel otherwise, and to make one for each record takes longer than to write it.
+func (e *entry) await(ctx context.Context) (err error, ended bool) {
+	patience := usualSync
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(deadline))
+	}
+	e.kept.timer.Reset(patience)
+	select {
+	case err := <-e.done:
+		e.kept.timer.Stop()
+		return err, true
+	case <-e.kept.timer.C:
+	}
+	select {
+	case err := <-e.done:
+		return err, true
 	case <-ctx.Done():
-		return l.giveUp(ctx, e)
+		return nil, false
 	}
 }
 

@@ -22,6 +22,13 @@ func (l *Log) take() []*entry {
 	return l.batch
 }
 
+// queued returns the number of records that wait to be taken.
+func (l *Log) queued() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue)
+}
+
 // claim returns the entries of the batch that nobody has given up. From now on nobody can.
 func (l *Log) claim(batch []*entry) []*entry {
 	if len(batch) == 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -100,7 +101,8 @@ func (w *writer) run() {
 
 // collect lets more records come, with [Buffered], to share a sync.
 func (w *writer) collect() {
-	if w.l.cfg.Durability != Buffered {
+	if w.l.cfg.Durability == Sync {
+		w.gather()
 		return
 	}
 	timer := time.NewTimer(flushInterval)
@@ -109,6 +111,19 @@ func (w *writer) collect() {
 	case <-timer.C:
 	case <-w.l.hurry:
 	case <-w.l.closing:
+	}
+}
+
+// gather lets the goroutines that can run append their records first, as long as that brings more. It takes no time when
+// nothing else is to be done.
+func (w *writer) gather() {
+	for queued := 0; ; {
+		runtime.Gosched()
+		now := w.l.queued()
+		if now <= queued {
+			return
+		}
+		queued = now
 	}
 }
 

@@ -2,6 +2,7 @@ package decisionrecord
 
 import (
 	"bytes"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -9,7 +10,6 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/bundles/input"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
-	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
 // form says what a record may hold of a part of the facts. Exactly one of the fields is set, and keep besides.
@@ -48,41 +48,10 @@ var (
 // maxKept limits the parts of facts that are kept as they are written, in bytes.
 const maxKept = 8 << 20
 
-// factWriter writes facts. It keeps the parts that many questions share as they are written. It is safe for concurrent use.
-type factWriter struct {
-	private *private
-	kept    sync.Map // of *decisionpart.Part, by *input.Object or *ast.Term, which never change
-	size    atomic.Int64
-}
-
-// write writes facts with null for the parts that are shared, which it appends to parts.
-func (w *factWriter) write(out []byte, parts *[]decisionpart.Placed, f *facts.Facts) []byte {
-	return w.object(out, parts, f.Object(), allFacts)
-}
-
-// share writes null for what many questions share, and notes the part.
-func (w *factWriter) share(out []byte, parts *[]decisionpart.Placed, value any, write func([]byte) []byte) []byte {
-	part, ok := w.kept.Load(value)
-	if !ok {
-		start := len(out)
-		out = write(out)
-		written := out[start:]
-		if len(written) < minPart {
-			return out
-		}
-		made, err := decisionpart.New(bytes.Clone(written))
-		if err != nil { // it is too long, and so is the record
-			return out
-		}
-		out = out[:start]
-		if w.size.Add(int64(len(written)+partOverhead)) > maxKept {
-			w.kept.Clear()
-			w.size.Store(0)
-		}
-		part, _ = w.kept.LoadOrStore(value, made)
-	}
-	*parts = append(*parts, decisionpart.Placed{Part: part.(*decisionpart.Part), Offset: len(out)})
-	return append(out, "null"...)
+// factParts are the parts of facts that many questions share, as they are written. They are safe for concurrent use.
+type factParts struct {
+	kept sync.Map // of *decisionpart.Part, by *input.Object or *ast.Term, which never change
+	size atomic.Int64
 }
 
 // minPart is the length of the shortest part, in bytes. To refer to a shorter one takes as much as to write it: such as an unknown
@@ -92,67 +61,109 @@ const minPart = 64
 // partOverhead is about what a kept part needs besides its bytes, the records that it is made of included.
 const partOverhead = 1 << 10
 
-func (w *factWriter) object(out []byte, parts *[]decisionpart.Placed, o *input.Object, as *form) []byte {
-	write := func(out []byte) []byte {
-		out, first := append(out, '{'), true
-		o.Each(func(m *input.Member) {
-			out = w.member(out, parts, &first, m.Key, m.Value, m.Object, as)
-		})
-		return append(out, '}')
+// object writes an object of facts with null for the parts that are shared.
+func (w *writer) object(o *input.Object, as *form) {
+	if as.keep && w.placeKept(o) {
+		return
 	}
+	start := len(w.out)
+	w.open()
+	o.Each(func(m *input.Member) { w.member(m.Key, m.Value, m.Object, as) })
+	w.end()
 	if as.keep {
-		return w.share(out, parts, o, write)
+		w.share(start, o)
 	}
-	return write(out)
 }
 
-// member writes a member of an object if it may be kept.
-func (w *factWriter) member(out []byte, parts *[]decisionpart.Placed, first *bool, key, value *ast.Term, object *input.Object, as *form) []byte {
+// member writes a member of an object of facts if it may be kept.
+func (w *writer) member(key, value *ast.Term, object *input.Object, as *form) {
 	name, ok := key.Value.(ast.String)
 	if !ok {
-		return out
+		return
 	}
 	inner := as.each
 	if inner == nil {
 		inner = as.members[string(name)]
 	}
 	if inner == nil {
-		return out
+		return
 	}
-	if !*first {
-		out = append(out, ',')
+	if w.comma {
+		w.out = append(w.out, ',')
 	}
-	*first = false
-	out = append(w.private.appendCode(out, string(name)), ':')
+	w.out = append(w.private.appendCode(w.out, string(name)), ':')
+	w.comma = true
 	if value == nil {
-		return w.object(out, parts, object, inner)
+		w.object(object, inner)
+	} else {
+		w.term(value, inner)
 	}
-	return w.term(out, parts, value, inner)
 }
 
-func (w *factWriter) term(out []byte, parts *[]decisionpart.Placed, term *ast.Term, as *form) []byte {
+func (w *writer) term(term *ast.Term, as *form) {
 	switch value := term.Value.(type) {
 	case ast.String:
 		if as.text != nil {
-			return as.text(w.private, out, string(value))
+			w.out = as.text(w.private, w.out, string(value))
+			return
 		}
 	case ast.Boolean:
 		if as.scalar {
-			return append(out, value.String()...)
+			w.out = strconv.AppendBool(w.out, bool(value))
+			return
 		}
 	case ast.Object:
-		if as.members == nil && as.each == nil {
-			break
+		if as.members != nil || as.each != nil {
+			w.termObject(term, value, as)
+			return
 		}
-		write := func(out []byte) []byte {
-			out, first := append(out, '{'), true
-			value.Foreach(func(key, member *ast.Term) { out = w.member(out, parts, &first, key, member, nil, as) })
-			return append(out, '}')
-		}
-		if as.keep {
-			return w.share(out, parts, term, write)
-		}
-		return write(out)
 	}
-	return append(out, "null"...)
+	w.out = append(w.out, "null"...)
+}
+
+func (w *writer) termObject(term *ast.Term, o ast.Object, as *form) {
+	if as.keep && w.placeKept(term) {
+		return
+	}
+	start := len(w.out)
+	w.open()
+	o.Foreach(func(key, value *ast.Term) { w.member(key, value, nil, as) })
+	w.end()
+	if as.keep {
+		w.share(start, term)
+	}
+}
+
+// placeKept writes null for what has been written before, and notes the part.
+func (w *writer) placeKept(value any) bool {
+	part, ok := w.facts.kept.Load(value)
+	if ok {
+		w.place(part.(*decisionpart.Part))
+	}
+	return ok
+}
+
+func (w *writer) place(part *decisionpart.Part) {
+	w.parts = append(w.parts, decisionpart.Placed{Part: part, Offset: len(w.out)})
+	w.out = append(w.out, decisionpart.Null...)
+}
+
+// share keeps what was written from start on for later records, and makes it a part of this one.
+func (w *writer) share(start int, value any) {
+	written := w.out[start:]
+	if len(written) < minPart {
+		return
+	}
+	made, err := decisionpart.New(bytes.Clone(written))
+	if err != nil { // it is too long, and so is the record
+		return
+	}
+	f := w.facts
+	if f.size.Add(int64(len(written)+partOverhead)) > maxKept {
+		f.kept.Clear()
+		f.size.Store(0)
+	}
+	part, _ := f.kept.LoadOrStore(value, made)
+	w.out = w.out[:start]
+	w.place(part.(*decisionpart.Part))
 }

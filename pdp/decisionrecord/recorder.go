@@ -45,7 +45,7 @@ type Recorder struct {
 // keyed is what depends on the key of pseudonyms.
 type keyed struct {
 	private *private
-	facts   *factWriter // nil: facts are left out
+	facts   *factParts // nil: facts are left out
 }
 
 var _ pdp.Recorder = (*Recorder)(nil)
@@ -69,7 +69,7 @@ func (r *Recorder) SetKey(key []byte) {
 	}
 	k := &keyed{private: newPrivate(key, r.cfg.Pseudonyms)}
 	if !r.cfg.LeaveOutFacts {
-		k.facts = &factWriter{private: k.private}
+		k.facts = new(factParts)
 	}
 	r.current.Store(k)
 }
@@ -80,7 +80,7 @@ func (r *Recorder) Record(ctx context.Context, records []pdp.Record) error {
 		return r.append(ctx, &records[0], batchItem{})
 	}
 	// All wait together, so that the sink can write them together.
-	batch := newID()
+	batch := string(appendID(nil))
 	failures := make([]error, len(records))
 	var group sync.WaitGroup
 	for i := range records {
@@ -127,10 +127,10 @@ func (r *Recorder) release(w *writer) {
 	r.writers.Put(w)
 }
 
-// newID returns an id that no other record has.
-func newID() string {
+// appendID appends an id that no other record has.
+func appendID(out []byte) []byte {
 	var random [16]byte
 	binary.NativeEndian.PutUint64(random[:], rand.Uint64()) // it is no secret
 	binary.NativeEndian.PutUint64(random[8:], rand.Uint64())
-	return hex.EncodeToString(random[:])
+	return hex.AppendEncode(out, random[:])
 }

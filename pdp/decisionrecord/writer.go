@@ -40,7 +40,8 @@ const maxRecord = 1 << 20
 func (w *writer) all(item batchItem) {
 	r := w.record
 	w.open()
-	w.plain("id", newID())
+	w.key("id")
+	w.out = append(appendID(append(w.out, '"')), '"')
 	w.time("time", r.Time)
 	w.int("duration_us", r.Duration.Microseconds())
 	if p := r.Policy; p != nil {
@@ -72,7 +73,7 @@ func (w *writer) all(item batchItem) {
 		w.bool("facts_left_out", true)
 	default:
 		w.key("facts")
-		w.out = w.facts.write(w.out, &w.parts, r.Facts)
+		w.object(r.Facts.Object(), allFacts)
 	}
 	w.answer()
 	w.end()

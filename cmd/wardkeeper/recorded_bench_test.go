@@ -72,8 +72,8 @@ type recordedServer struct {
 }
 
 const (
-	recordedConnections = 64
-	recordedQuestions   = 200 // over each connection in a turn
+	recordedConnections = 256 // so that a sync is shared while others wait for a processor
+	recordedQuestions   = 50  // over each connection in a turn
 )
 
 // ask asks from many connections at a time, and returns the time and the server's processor time of a question.

@@ -276,3 +276,20 @@ test_whole_denial_with_a_field if {
 		"message": "This field is missing or has the wrong form.",
 	}]}
 }
+
+# Section 2: the model's own row comes before an ALL row, and else the later of two.
+test_one_reason_is_named_by_the_most_specific_row[note] if {
+	some note, rule in {"an ALL row": "ALL-8", "an earlier row": "REG-7"}
+	actions := json.patch(data.authz.regional.actions, [{
+		"op": "add", "path": "default_location.change/rules/-",
+		"value": "assigned",
+	}])
+	rules := json.patch(data.authz.regional.rules, [{"op": "replace", "path": "assigned/rule", "value": rule}])
+	decision := data.authz.decision with input as asked(world, {
+		"who": "regina", "does": "default_location.change", "user": "sue",
+		"from": "north",
+	})
+		with data.authz.regional.actions as actions
+		with data.authz.regional.rules as rules
+	[reason.rule | some reason in decision.reasons] == ["REG-I4"]
+}

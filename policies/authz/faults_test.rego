@@ -86,6 +86,12 @@ test_fault_in_the_roles_is_named[note] if {
 			"patch": {"op": "replace", "path": "ed_normal/offered_at", "value": []},
 			"told": {"regional roles, ed_normal, offered_at: got [], expected a list of division; facility; region"},
 		},
+		"offered at what is no list": {
+			"patch": {"op": "replace", "path": "ed_normal/offered_at", "value": {"at": "facility"}},
+			"told": {
+				`regional roles, ed_normal, offered_at: got {"at": "facility"}, expected a list of division; facility; region`,
+			},
+		},
 		"a switch that is a text": {
 			"patch": {"op": "replace", "path": "ed_admin/sees_patients", "value": "yes"},
 			"told": {"regional roles, ed_admin, sees_patients: got yes, expected one of false; true"},

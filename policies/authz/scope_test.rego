@@ -131,6 +131,9 @@ test_no_scope_without_power[note] if {
 		"system-wide, at an entity": {
 			"who": "sam", "from": "mercy", "does": "admin.revoke", "with": {"role": "system_admin"},
 		},
+		"system-wide, by an administrator of the entity": {
+			"who": "hanna", "from": "mercy", "does": "admin.grant", "with": {"role": "system_admin"},
+		},
 		"a plan": {"who": "olaf", "from": "plain", "does": "user.view"},
 		"a property that is missing": {"who": "regina", "does": "assignment.add"},
 		"what nobody may": {"who": "olga", "from": "smile", "does": "user.delete"},

@@ -165,7 +165,7 @@ test_subject_scope[note] if {
 			"locations": ["smile", "smile-a"], "active": true,
 		}},
 		"who may accept an invitation": {
-			"q": {"does": "invitation.accept", "at": "smile"},
+			"q": {"does": "invitation.accept", "user": "ivo", "at": "smile"},
 			"assigned": {"locations": ["smile"]},
 		},
 	}

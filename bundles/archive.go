@@ -256,12 +256,15 @@ const maxNotLoaded = 20
 func addNotLoaded(names []string, name string) []string {
 	base := strings.ToLower(path.Base(name))
 	looksLoaded := slices.Contains([]string{".json", ".yaml", ".yml", ".rego"}, path.Ext(base)) || base == ManifestFile
-	loaded := IsPolicyFile(name) || strings.HasSuffix(name, "_test.rego") || name == SignaturesFile
+	loaded := IsPolicyFile(name) || strings.HasSuffix(name, "_test.rego") || name == SignaturesFile || name == PropertiesFile
 	if !looksLoaded || loaded || isForTools(name) || len(names) >= maxNotLoaded {
 		return names
 	}
 	return append(names, name)
 }
+
+// PropertiesFile has what has to hold of a policy in every case. It is no part of the policy.
+const PropertiesFile = "properties.yaml"
 
 func isForTools(name string) bool {
 	return slices.ContainsFunc(strings.Split(path.Dir(name), "/"), func(folder string) bool {

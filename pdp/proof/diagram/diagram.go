@@ -24,8 +24,14 @@ func (n Node) Index() int { return int(^n) }
 // ErrTooLarge reports that a function has more nodes than are allowed.
 var ErrTooLarge = errors.New("the diagram has too many nodes")
 
+// ErrTooLong reports that operations took more steps than are allowed.
+var ErrTooLong = errors.New("exploring it takes too long")
+
+// stepsPerNode is how many steps operations may take for each node that diagrams may have.
+const stepsPerNode = 30
+
 // Diagrams has functions of the same variables. It is not safe for concurrent use. Operations panic with [ErrTooLarge]
-// where they would need more nodes than are allowed; [Guard] turns that into an error.
+// where they would need more nodes than are allowed, or with [ErrTooLong] after too many steps; [Guard] turns that into an error.
 type Diagrams struct {
 	domains  []int // how many values each variable has
 	variable []int32
@@ -33,6 +39,7 @@ type Diagrams struct {
 	children []Node
 	table    []int32 // of nodes by hash, each one more than the node; 0 is free
 	limit    int
+	steps    int
 	cache    []cached
 	scratch  []Node
 	leaves   map[Node][]Node
@@ -57,10 +64,10 @@ func New(domains []int, limit int) *Diagrams {
 	return &Diagrams{domains: domains, limit: limit, table: make([]int32, 1<<12), cache: make([]cached, 1<<14), leaves: map[Node][]Node{}}
 }
 
-// Guard sets the error to that of an operation that needed too many nodes. It must be deferred directly.
+// Guard sets the error to that of an operation that needed too many nodes or steps. It must be deferred directly.
 func Guard(err *error) {
 	if cause := recover(); cause != nil {
-		if failed, ok := cause.(error); ok && errors.Is(failed, ErrTooLarge) {
+		if failed, ok := cause.(error); ok && (errors.Is(failed, ErrTooLarge) || errors.Is(failed, ErrTooLong)) {
 			*err = failed
 			return
 		}
@@ -187,5 +194,8 @@ func (d *Diagrams) recall(op uint32, a, b, c Node) (Node, bool) {
 }
 
 func (d *Diagrams) remember(op uint32, a, b, c, result Node) {
+	if d.steps++; d.steps > stepsPerNode*d.limit {
+		panic(ErrTooLong)
+	}
 	d.cache[d.slot(op, a, b, c)] = cached{op, a, b, c, result}
 }

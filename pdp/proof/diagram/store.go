@@ -69,10 +69,18 @@ func (s *Store) Term(t *ast.Term) Node {
 			return n
 		}
 	}
-	n := Leaf(len(s.values))
+	n := s.newLeaf()
 	s.values = append(s.values, value{term: t})
 	s.byHash[h] = append(s.byHash[h], n)
 	return n
+}
+
+// newLeaf returns a leaf that is not in use. There may be about as many as nodes.
+func (s *Store) newLeaf() Node {
+	if len(s.values) >= s.limit+100 {
+		panic(ErrTooLarge)
+	}
+	return Leaf(len(s.values))
 }
 
 // Text returns the leaf of a text.
@@ -141,7 +149,7 @@ func (s *Store) Make(kind Kind, entries []Entry) Node {
 	if n, ok := s.collections[string(key)]; ok {
 		return n
 	}
-	n := Leaf(len(s.values))
+	n := s.newLeaf()
 	s.values = append(s.values, value{collection: &Collection{kind, kept}})
 	s.collections[string(key)] = n
 	return n

@@ -3,6 +3,7 @@ package explore
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -66,7 +67,8 @@ func (c *Code) number(index int) *ast.Term {
 	return ast.NumberTerm(json.Number(c.policy.Static.Strings[index].Value))
 }
 
-// scan finds out which locals are plain: set by one statement and read only after it, in its block or in a block within.
+// scan finds out which locals are plain: where one is read, the statement before that sets it is in the same block or in one around
+// it, and is not followed by another within.
 func (f *function) scan() {
 	s := &scanner{f: f, set: map[ir.Local]int{}, at: map[ir.Local]int{}, mixed: map[ir.Local]bool{}}
 	f.read = map[ir.Local]bool{}
@@ -79,7 +81,7 @@ func (f *function) scan() {
 	}
 	f.plain = map[ir.Local]bool{}
 	for l, n := range s.set {
-		f.plain[l] = n == 1 && !s.mixed[l]
+		f.plain[l] = n > 0 && !s.mixed[l]
 	}
 }
 
@@ -96,6 +98,9 @@ func (s *scanner) note(l ir.Local) { s.f.locals = max(s.f.locals, int(l)+1) }
 
 func (s *scanner) sets(l ir.Local) {
 	s.note(l)
+	if s.set[l] > 0 && (s.at[l] == 0 || slices.Contains(s.stack, s.at[l])) {
+		s.mixed[l] = true
+	}
 	s.set[l]++
 	s.at[l] = 0
 	if len(s.stack) > 0 {

@@ -13,6 +13,7 @@ type frame struct {
 	in     *invocation
 	locals []diagram.Node
 	result diagram.Node
+	made   map[ir.Local]diagram.Node // the path on which a collection was made that only cases of that path read
 }
 
 // gone has the cases that left a block otherwise than by its end or by a statement without a value: by a return, or to leave n+1
@@ -197,13 +198,32 @@ func (fr *frame) assignment(s ir.Stmt, path diagram.Node) diagram.Node {
 	case *ir.MakeNumberRefStmt:
 		fr.set(s.Target, m.Term(m.code.number(s.Index)), path)
 	case *ir.MakeArrayStmt:
-		fr.set(s.Target, m.Make(diagram.List, nil), path)
+		fr.make(diagram.List, s.Target, path)
 	case *ir.MakeObjectStmt:
-		fr.set(s.Target, m.Make(diagram.Object, nil), path)
+		fr.make(diagram.Object, s.Target, path)
 	case *ir.MakeSetStmt:
-		fr.set(s.Target, m.Make(diagram.Set, nil), path)
+		fr.make(diagram.Set, s.Target, path)
 	default:
 		return fr.collect(s, path)
+	}
+	return path
+}
+
+func (fr *frame) make(kind diagram.Kind, target ir.Local, path diagram.Node) {
+	fr.set(target, fr.m.Make(kind, nil), path)
+	if fr.f.plain[target] {
+		if fr.made == nil {
+			fr.made = map[ir.Local]diagram.Node{}
+		}
+		fr.made[target] = path
+	}
+}
+
+// adding returns the condition of an element that is added to a collection on a path: none, if the collection was made on that very
+// path and no other case reads it.
+func (fr *frame) adding(to ir.Local, path diagram.Node) diagram.Node {
+	if made, ok := fr.made[to]; ok && made == path {
+		return diagram.True
 	}
 	return path
 }
@@ -212,9 +232,9 @@ func (fr *frame) collect(s ir.Stmt, path diagram.Node) diagram.Node {
 	m := fr.m
 	switch s := s.(type) {
 	case *ir.ArrayAppendStmt:
-		fr.locals[s.Array] = m.Append(fr.locals[s.Array], fr.operand(s.Value, path), path)
+		fr.locals[s.Array] = m.Append(fr.locals[s.Array], fr.operand(s.Value, path), fr.adding(s.Array, path))
 	case *ir.ObjectInsertStmt:
-		fr.locals[s.Object] = m.Insert(fr.locals[s.Object], fr.operand(s.Key, path), fr.operand(s.Value, path), path)
+		fr.locals[s.Object] = m.Insert(fr.locals[s.Object], fr.operand(s.Key, path), fr.operand(s.Value, path), fr.adding(s.Object, path))
 	case *ir.ObjectInsertOnceStmt:
 		key, v := fr.operand(s.Key, path), fr.operand(s.Value, path)
 		old := m.Lookup(fr.local(s.Object, path), key)
@@ -223,7 +243,7 @@ func (fr *frame) collect(s ir.Stmt, path diagram.Node) diagram.Node {
 		path = m.Except(path, conflict)
 		fr.locals[s.Object] = m.Insert(fr.locals[s.Object], key, v, path)
 	case *ir.SetAddStmt:
-		fr.locals[s.Set] = m.Add(fr.locals[s.Set], fr.operand(s.Value, path), path)
+		fr.locals[s.Set] = m.Add(fr.locals[s.Set], fr.operand(s.Value, path), fr.adding(s.Set, path))
 	case *ir.ObjectMergeStmt:
 		fr.set(s.Target, m.Merge(fr.local(s.A, path), fr.local(s.B, path), true), path)
 	default:

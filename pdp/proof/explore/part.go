@@ -76,6 +76,8 @@ type Part struct {
 type Side struct {
 	// Answer has the answer of the policy as a term in all cases that are valid. It is undefined where the policy has none.
 	Answer diagram.Node
+	// Coarse is set where there are too many answers: of each, Answer then has what it allows, and whether it has reasons.
+	Coarse bool
 	// Failures and Undecided are the valid cases in which the evaluation fails, and those that could not be explored.
 	Failures, Undecided []Failure
 
@@ -185,8 +187,45 @@ func (d *Decision) explore(ctx context.Context, w *world.World, input diagram.No
 	for _, f := range result.Undecided {
 		m.note(&s.Undecided, f, w.Valid)
 	}
-	s.Answer = w.Concrete(w.Ite(w.Valid, result.Value, diagram.Undefined))
+	value := w.Ite(w.Valid, result.Value, diagram.Undefined)
+	if s.Coarse = many(w, value); s.Coarse {
+		value = coarse(w, value)
+	}
+	s.Answer = w.Concrete(value)
 	return s, nil
+}
+
+// manyReasons is how many reasons an answer may have that are each given or not, before the answers are too many to be told apart:
+// they double with each.
+const manyReasons = 16
+
+func many(w *world.World, value diagram.Node) bool {
+	reasons := w.Lookup(value, w.Text("reasons"))
+	return slices.ContainsFunc(w.Leaves(reasons), func(leaf diagram.Node) bool {
+		c, uncertain := w.Collection(leaf), 0
+		if leaf == diagram.Undefined || c == nil {
+			return false
+		}
+		for _, e := range c.Entries {
+			if e.When != diagram.True {
+				uncertain++
+			}
+		}
+		return uncertain > manyReasons
+	})
+}
+
+// coarse returns what an answer allows, and whether it has reasons: a list with null stands for one with any.
+func coarse(w *world.World, value diagram.Node) diagram.Node {
+	reasons := w.Length(w.Lookup(value, w.Text("reasons")))
+	some := w.Map(w.Operation("some"), reasons, func(leaf diagram.Node) diagram.Node {
+		if leaf == diagram.Undefined || leaf == w.Int(0) {
+			return diagram.Undefined
+		}
+		return w.Term(ast.ArrayTerm(ast.NullTerm()))
+	})
+	answer := w.Insert(w.Make(diagram.Object, nil), w.Text("allow"), w.Lookup(value, w.Text("allow")), diagram.True)
+	return w.Ite(w.IsKind(value, diagram.Object), w.Insert(answer, w.Text("reasons"), some, diagram.True), value)
 }
 
 // Cover adds what became of the statements of the plan in the cases of the part, as [Machine.Cover] does.

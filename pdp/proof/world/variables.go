@@ -250,3 +250,13 @@ var obligationTypes = []string{"custom", "notification", "session_termination"}
 
 // usernames of the two people.
 var usernames = map[string]string{"subject": "subject@example.org", "user": "user@example.org"}
+
+// ModelOf returns the model of a small world.
+func ModelOf(tree string) string {
+	for i := range trees {
+		if trees[i].name == tree {
+			return trees[i].model
+		}
+	}
+	return ""
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp/proof"
+)
+
+func TestVerifyRefutesWithAnExampleThatCanBeAsked(t *testing.T) {
+	t.Parallel()
+	properties := writeFile(t, "properties.yaml", `properties:
+- {property: nobody deletes, actions: [user.delete], never: allowed}
+- property: stage 1
+  actions: [user.delete]
+  reasons: [current_location_required]
+  independent_of: another_organization
+`)
+	got := run(t, nil, "verify", "--properties", properties, "--action", "user.delete")
+	require.Equal(t, statusNo, got.status, got)
+	require.Contains(t, got.out, "proved       nobody deletes\n")
+	require.Contains(t, got.out, "refuted      stage 1\n")
+	require.Contains(t, got.out, "not decided  Every question has an answer\n")
+	require.Contains(t, got.err, "explored 5 of 5 worlds")
+	require.Contains(t, got.out, "\nwardkeeper ask subject user.delete 'user' --type user") // a line of its own, to be pasted
+
+	got = run(t, nil, "verify", "--properties", properties, "--action", "user.delete", "--json")
+	var report proof.Report
+	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
+	for _, f := range report.Findings {
+		if f.Property != "stage 1" {
+			continue
+		}
+		directory := writeFile(t, "example.json", string(f.Example.Directory))
+		command := strings.Fields(strings.ReplaceAll(strings.Split(f.Example.Command(""), "\nwardkeeper ")[1], "'", ""))
+		command[len(command)-1] = directory
+		answer := run(t, nil, append(command, "--json")...)
+		require.JSONEq(t, f.Example.Answer, answer.out)
+		return
+	}
+	require.Fail(t, "the finding is missing")
+}
+
+func TestVerifyRefusesWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.rego"), []byte("package app\n\ndefault decision := false\n"), 0o600))
+	wrong := writeFile(t, "properties.yaml", "properties:\n- property: p\n  never: allowed\n  actions: [user.dleete]\n")
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"verify", "--properties", wrong}, "line 4: no action is called user.dleete"},
+		{[]string{"verify", "--properties", "nowhere.yaml"}, "nowhere.yaml"},
+		{[]string{"verify", "--action", "user.dleete"}, "the policy has no action user.dleete"},
+		{[]string{"verify", dir, "--decision", "app/decision"}, "only a policy that judges by membership facts"},
+	} {
+		got := run(t, nil, c.args...)
+		require.Equal(t, statusFailed, got.status, c.args)
+		require.Contains(t, got.err, c.says)
+	}
+}

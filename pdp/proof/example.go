@@ -1,0 +1,63 @@
+package proof
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/proof/world"
+)
+
+// Example is a small directory, a question and the answer of the policy.
+type Example struct {
+	Directory json.RawMessage    `json:"directory"`
+	Question  authzen.Evaluation `json:"question"`
+	Answer    string             `json:"answer,omitempty"` // an AuthZEN response, in JSON
+	Error     string             `json:"error,omitempty"`  // instead of an answer
+
+	cost int
+}
+
+// NewExample returns a case as an example that has not been asked yet.
+func NewExample(c *world.Case) (*Example, error) {
+	directory, err := c.Directory()
+	if err != nil {
+		return nil, err
+	}
+	return &Example{Directory: directory, Question: c.Question}, nil
+}
+
+// Command returns the commands for a shell that ask the question of the example again; bundle is the path of the policy, "" for the
+// built-in one.
+func (e *Example) Command(bundle string) string {
+	q := e.Question
+	words := []string{"wardkeeper ask", q.Subject.ID, q.Action.Name, shell(q.Resource.ID), "--type " + q.Resource.Type}
+	if q.Subject.Type != "user" {
+		words = append(words, "--subject-type "+shell(q.Subject.Type))
+	}
+	for _, part := range []struct {
+		flag    string
+		members map[string]any
+	}{{"--set", q.Action.Properties}, {"--resource-set", q.Resource.Properties}, {"--subject-set", q.Subject.Properties}, {"--context", q.Context}} {
+		for _, name := range slices.Sorted(maps.Keys(part.members)) {
+			value, err := json.Marshal(part.members[name])
+			if err != nil {
+				panic(err) // what came from JSON goes back
+			}
+			words = append(words, part.flag+" "+shell(name+"="+string(value)))
+		}
+	}
+	words = append(words, "--directory example.json")
+	if bundle != "" {
+		words = append(words, "--bundle "+shell(bundle))
+	}
+	return fmt.Sprintf("echo %s >example.json\n%s", shell(string(e.Directory)), strings.Join(words, " "))
+}
+
+// shell quotes a word for a shell.
+func shell(word string) string {
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,457 @@
+package proof
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/proof/diagram"
+	"github.com/wardkeeper/wardkeeper/pdp/proof/explore"
+	"github.com/wardkeeper/wardkeeper/pdp/proof/world"
+)
+
+// Status says what was found out about a property.
+type Status string
+
+// The statuses.
+const (
+	Proved     Status = "proved" // within the bound of the report
+	Refuted    Status = "refuted"
+	NotDecided Status = "not decided"
+)
+
+// Report says what was found out about a policy.
+type Report struct {
+	Findings []Finding `json:"findings"`
+	Bound    []string  `json:"bound"` // what the small worlds have, in which everything was proved
+	Cases    float64   `json:"cases"` // that were explored
+	Classes  int       `json:"classes"`
+}
+
+// Finding is what was found out about one property.
+type Finding struct {
+	Property string   `json:"property"`
+	Status   Status   `json:"status"`
+	Example  *Example `json:"example,omitempty"`
+	// But is an example that differs from the other only in what the answer may not depend on.
+	But *Example `json:"but,omitempty"`
+	Why []string `json:"why,omitempty"` // not decided
+}
+
+// Verification says what to verify.
+type Verification struct {
+	// Policy is asked about every example: OPA's interpreter should evaluate it, so that what was explored is held against it.
+	Policy     *pdp.Policy
+	Properties []Property
+	// Actions restricts verification to some actions; nil is all, and also one that the policy does not know.
+	Actions []string
+	// Progress is called after each world, one call at a time; it may be nil.
+	Progress func(done, of int)
+	// MaxNodes is how large the diagrams of a world may be; 0 is [explore.MaxNodes].
+	MaxNodes int
+}
+
+// Properties that every policy has to have.
+const (
+	answers       = "Every question has an answer"
+	neverFails    = "No evaluation ends with an error"
+	allowBare     = "An allow has no reason"
+	denialReasons = "A denial has a reason"
+)
+
+// verifier gathers the findings of all worlds.
+type verifier struct {
+	Verification
+	mu       sync.Mutex
+	report   *Report
+	findings map[string]*Finding
+	met      map[string]bool // the properties that some case is about
+}
+
+// Verify explores all small worlds and says of each property whether it holds there. It uses all processors. The error is that of
+// the context, or says why nothing could be verified; that includes an example to which the policy answers otherwise than was found out.
+func Verify(ctx context.Context, v Verification) (*Report, error) {
+	d, err := explore.Open(ctx, v.Policy)
+	if err != nil {
+		return nil, err
+	}
+	r := &verifier{Verification: v, report: &Report{Bound: world.Bound()}, findings: map[string]*Finding{}, met: map[string]bool{answers: true, neverFails: true, allowBare: true, denialReasons: true}}
+	names := []string{answers, neverFails, allowBare, denialReasons}
+	for _, p := range v.Properties {
+		names = append(names, p.Name)
+	}
+	for _, name := range names {
+		r.findings[name] = &Finding{Property: name, Status: Proved}
+	}
+	if err := r.explore(ctx, d); err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		f := r.findings[name]
+		if f.Status == Proved && !r.met[name] {
+			f.Status, f.Why = NotDecided, []string{"no case is about it: it says nothing"}
+		}
+		r.report.Findings = append(r.report.Findings, *f)
+	}
+	return r.report, nil
+}
+
+func (r *verifier) explore(ctx context.Context, d *explore.Decision) error {
+	var questions []world.Question
+	for _, q := range explore.Questions(d) {
+		if len(r.Actions) > 0 && !slices.Contains(r.Actions, q.Action) {
+			r.undecided(q, "it was left out")
+			continue
+		}
+		questions = append(questions, q)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan world.Question)
+	var wait sync.WaitGroup
+	done := 0
+	for range runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			for q := range next {
+				if err := r.one(ctx, d, q); err != nil {
+					cancel(err)
+				}
+				r.mu.Lock()
+				done++
+				if r.Progress != nil {
+					r.Progress(done, len(questions))
+				}
+				r.mu.Unlock()
+			}
+		})
+	}
+	for _, q := range questions {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- q
+	}
+	close(next)
+	wait.Wait()
+	return context.Cause(ctx)
+}
+
+// one explores one world. What cannot be explored leaves every property about it undecided.
+func (r *verifier) one(ctx context.Context, d *explore.Decision, q world.Question) error {
+	left, err := explore.Explore(ctx, []*explore.Decision{d}, q, cmp.Or(r.MaxNodes, explore.MaxNodes), func(part *explore.Part) error {
+		return r.part(ctx, part)
+	})
+	if err != nil {
+		return err
+	}
+	for _, u := range left {
+		r.undecided(u.Question, u.Why.Error())
+	}
+	return nil
+}
+
+// undecided notes that a world, or part of it, was not explored, for every property that is about it.
+func (r *verifier) undecided(q world.Question, why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	why = describe(q) + ": " + why
+	about := map[string]bool{answers: true, neverFails: true, allowBare: true, denialReasons: true}
+	for i := range r.Properties {
+		if p := &r.Properties[i]; p.about(world.ModelOf(q.Tree), q.Action) {
+			about[p.Name] = true
+		}
+	}
+	for name := range about {
+		r.leave(name, why)
+	}
+}
+
+func (r *verifier) undecidedOf(name, why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leave(name, why)
+}
+
+// leave notes why a property is not decided, unless it is refuted.
+func (r *verifier) leave(name, why string) {
+	f := r.findings[name]
+	if f.Status == Proved {
+		f.Status = NotDecided
+	}
+	if f.Status == NotDecided && !slices.Contains(f.Why, why) {
+		f.Why = append(f.Why, why)
+		slices.Sort(f.Why)
+	}
+}
+
+// describe names a world, or part of one.
+func describe(q world.Question) string {
+	text := fmt.Sprintf("%s in %s", cmp.Or(q.Action, "an unknown action"), q.Tree)
+	for _, name := range slices.Sorted(maps.Keys(q.Only)) {
+		text += fmt.Sprintf(", %s %v", name, q.Only[name])
+	}
+	return text
+}
+
+// part holds every property against a part that was explored.
+func (r *verifier) part(ctx context.Context, part *explore.Part) (err error) {
+	defer diagram.Guard(&err)
+	side := &part.Sides[0]
+	classes, err := part.Classes(side)
+	if errors.Is(err, diagram.ErrTooLarge) || errors.Is(err, diagram.ErrTooLong) {
+		r.undecided(part.Question, err.Error())
+		return nil
+	}
+	for _, f := range side.Undecided {
+		r.undecided(part.Question, f.Why+" ("+f.At+")")
+	}
+	for _, name := range part.Opaque() {
+		r.undecided(part.Question, "not every text is explored: "+name)
+	}
+	r.mu.Lock()
+	r.report.Cases += part.Count(part.Valid)
+	r.report.Classes += len(classes)
+	r.mu.Unlock()
+	for _, f := range side.Failures {
+		if err := r.refute(ctx, neverFails, part, f.When, nil, false); err != nil {
+			return err
+		}
+	}
+	allowed := diagram.False
+	for _, c := range classes {
+		allow, reasons, ok := read(c.Answer)
+		name := ""
+		switch {
+		case !ok:
+			name = answers
+		case allow && reasons > 0:
+			name = allowBare
+		case !allow && reasons == 0:
+			name = denialReasons
+		}
+		if name != "" {
+			if err := r.refute(ctx, name, part, c.Condition, c.Answer, true); err != nil {
+				return err
+			}
+		}
+		if allow {
+			allowed = part.Or(allowed, c.Condition)
+		}
+	}
+	for i := range r.Properties {
+		p := &r.Properties[i]
+		if !p.about(part.Model(), part.Question.Action) {
+			continue
+		}
+		if side.Coarse && len(p.Reasons) > 0 {
+			r.undecidedOf(p.Name, describe(part.Question)+": its answers are too many to be told apart")
+			continue
+		}
+		if err := r.property(ctx, p, part, classes, allowed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read returns whether an answer allows, and how many reasons it has.
+func read(answer *ast.Term) (allow bool, reasons int, ok bool) {
+	if answer == nil {
+		return false, 0, false
+	}
+	switch v := answer.Value.(type) {
+	case ast.Boolean:
+		return bool(v), 0, true
+	case ast.Object:
+		allowed := v.Get(ast.StringTerm("allow"))
+		if allowed == nil {
+			return false, 0, false
+		}
+		b, isBool := allowed.Value.(ast.Boolean)
+		if list := v.Get(ast.StringTerm("reasons")); list != nil {
+			if l, isList := list.Value.(interface{ Len() int }); isList {
+				reasons = l.Len()
+			}
+		}
+		return bool(b), reasons, isBool
+	}
+	return false, 0, false
+}
+
+// property holds a property of the security team against a part.
+func (r *verifier) property(ctx context.Context, p *Property, part *explore.Part, classes []explore.Class, allowed diagram.Node) error {
+	where := p.where(part)
+	for _, c := range classes {
+		if (p.Never == Allowed || p.names(c.Answer)) && part.And(where, c.Condition) != diagram.False {
+			r.mu.Lock()
+			r.met[p.Name] = true
+			r.mu.Unlock()
+			break
+		}
+	}
+	if p.Never == Allowed {
+		return r.refuteAny(ctx, p.Name, part, part.And(where, allowed), classes)
+	}
+	elsewhere := part.Elsewhere()
+	decided, err := part.Decided(&part.Sides[0])
+	if err != nil {
+		return err
+	}
+	for _, c := range classes {
+		if !p.names(c.Answer) {
+			continue
+		}
+		here := part.And(where, c.Condition)
+		others := part.Except(part.And(part.And(where, decided), part.Exists(here, elsewhere)), c.Condition)
+		if others == diagram.False {
+			continue
+		}
+		values := part.Smallest(others, part.Cost)
+		if err := r.refuteAny(ctx, p.Name, part, part.Like(values, make([]bool, len(values))), classes); err != nil {
+			return err
+		}
+		return r.but(ctx, p.Name, part, part.And(here, part.Like(values, elsewhere)), c.Answer)
+	}
+	return nil
+}
+
+// where returns the cases that a property is about.
+func (p *Property) where(part *explore.Part) diagram.Node {
+	where := diagram.True
+	if p.Subject != nil && len(p.Subject.Roles) > 0 {
+		where = part.And(where, part.HoldsOnly(p.Subject.Roles))
+	}
+	if p.Subject != nil && len(p.Subject.Without) > 0 {
+		where = part.And(where, part.HoldsNone(func(role string) bool { return slices.Contains(p.Subject.Without, role) }))
+	}
+	if len(p.Sets) > 0 {
+		any := diagram.False
+		for name, texts := range p.Sets {
+			any = part.Or(any, part.Sets(name, texts))
+		}
+		where = part.And(where, any)
+	}
+	if p.CurrentLocation == given {
+		where = part.And(where, part.SaysCurrent())
+	}
+	return where
+}
+
+// names reports whether an answer is a denial with one of the reasons of a property.
+func (p *Property) names(answer *ast.Term) bool {
+	allow, _, ok := read(answer)
+	if !ok || allow {
+		return false
+	}
+	object, isObject := answer.Value.(ast.Object)
+	if !isObject {
+		return false
+	}
+	list := object.Get(ast.StringTerm("reasons"))
+	if list == nil {
+		return false
+	}
+	all, isArray := list.Value.(*ast.Array)
+	return isArray && all.Until(func(reason *ast.Term) bool {
+		o, isObject := reason.Value.(ast.Object)
+		if !isObject {
+			return false
+		}
+		code := o.Get(ast.StringTerm("code"))
+		text, isText := ast.String(""), false
+		if code != nil {
+			text, isText = code.Value.(ast.String)
+		}
+		return isText && slices.Contains(p.Reasons, string(text))
+	})
+}
+
+// refuteAny refutes a property where a condition holds, which is in one of some classes.
+func (r *verifier) refuteAny(ctx context.Context, name string, part *explore.Part, where diagram.Node, classes []explore.Class) error {
+	for _, c := range classes {
+		if here := part.And(where, c.Condition); here != diagram.False {
+			return r.refute(ctx, name, part, here, c.Answer, true)
+		}
+	}
+	return nil
+}
+
+// refute refutes a property with the smallest example of a condition, unless there is a smaller one already.
+func (r *verifier) refute(ctx context.Context, name string, part *explore.Part, where diagram.Node, answer *ast.Term, answered bool) error {
+	values := part.Smallest(where, part.Cost)
+	example, err := r.example(ctx, part, values, answer, answered)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.findings[name]
+	if f.Example == nil || example.cost < f.Example.cost {
+		f.Status, f.Example, f.But, f.Why = Refuted, example, nil, nil
+	}
+	return nil
+}
+
+// but adds the example that differs only in what the answer may not depend on.
+func (r *verifier) but(ctx context.Context, name string, part *explore.Part, where diagram.Node, answer *ast.Term) error {
+	example, err := r.example(ctx, part, part.Smallest(where, part.Cost), answer, true)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f := r.findings[name]; f.But == nil {
+		f.But = example
+	}
+	return nil
+}
+
+// askTimeout limits the evaluation of an example: far more than it needs.
+const askTimeout = time.Minute
+
+// example makes an example and asks the policy about it.
+func (r *verifier) example(ctx context.Context, part *explore.Part, values []int, answer *ast.Term, answered bool) (*Example, error) {
+	example, err := NewExample(part.Case(values))
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range values {
+		example.cost += part.Cost(i, v)
+	}
+	view, err := part.Case(values).View()
+	if err != nil {
+		return nil, err
+	}
+	e := pdp.New(pdp.Config{Policy: r.Policy, Source: fixedSource{view}, Timeout: askTimeout, Logger: slog.New(slog.DiscardHandler)})
+	got, err := e.Decide(ctx, part.Case(values).Question)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		example.Error = err.Error()
+		if answered {
+			if _, _, ok := read(answer); ok {
+				return nil, fmt.Errorf("the policy fails where an answer was expected: %w: %s", err, example.Command(""))
+			}
+		}
+		return example, nil
+	}
+	if example.Answer, err = canonical(answerOf(got)); err != nil {
+		return nil, err
+	}
+	allow, reasons, ok := read(answer)
+	if !answered || ok && (allow != got.Allow || reasons > 0 != (len(got.Reasons) > 0)) || !ok && got.Allow {
+		return nil, fmt.Errorf("the policy answers %s, and %v was expected: %s", example.Answer, answer, example.Command(""))
+	}
+	return example, nil
+}

@@ -1,0 +1,156 @@
+package proof_test
+
+import (
+	"context"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/proof"
+	"github.com/wardkeeper/wardkeeper/policies"
+)
+
+var terms = proof.Terms{Models: []string{"regional", "practice_group"}, Actions: []string{"assignment.add", "assignment.remove", "user.delete", "user.edit"},
+	Roles: []string{"owner", "public_health", "division_admin"}}
+
+func TestPropertiesAreReadStrictly(t *testing.T) {
+	for text, fault := range map[string]string{
+		"properties:\n- property: p\n  never: allowed\n  action: [user.edit]":       "line 4: there is no member action",
+		"properties:\n- property: p\n  never: alowed":                               "line 3: never: got alowed, expected allowed",
+		"properties:\n- property: p\n  never: allowed\n  actions: [user.edti]":      "line 4: no action is called user.edti",
+		"properties:\n- property: p\n  never: allowed\n  models: [regoinal]":        "line 4: there is no model regoinal",
+		"properties:\n- property: p\n  never: allowed\n  subject: {roles: [pubic]}": "line 4: there is no role pubic",
+		"properties:\n- property: p\n  never: allowed\n  subject: {role: [owner]}":  "line 4: there is no member role",
+		"properties:\n- property: p\n  actions: [user.edit]":                        "line 2: say either never",
+		"properties:\n- never: allowed":                                             "line 2: the property has no sentence",
+		"properties:\n- property: p\n  independent_of: another_organization":        "line 2: reasons go with independent_of",
+		"properties:\n- property: p\n  never: allowed\n  current_location: here":    "line 4: current_location: got here",
+		"properties:\n- property: p\n  never: allowed\n  sets: [role]":              "line 2: a member has the wrong type",
+		"properties: []": "expected 1 to 1000 properties",
+		"property: p":    "expected one member, properties",
+		"- p":            "expected one member, properties",
+	} {
+		_, err := proof.DecodeProperties([]byte(text), terms)
+		require.ErrorContains(t, err, fault, "%s", text)
+	}
+	all, err := proof.DecodeProperties([]byte("properties:\n- property: p\n  never: allowed\n  actions: [\"assignment.*\", \"!user.edit\"]"), terms)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+}
+
+// builtIn returns the built-in policy with a file changed.
+func builtIn(t *testing.T, file, from, to string) *pdp.Policy {
+	t.Helper()
+	files := fstest.MapFS{}
+	require.NoError(t, fs.WalkDir(policies.Files(), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(policies.Files(), path)
+		files[path] = &fstest.MapFile{Data: data}
+		return err
+	}))
+	if file != "" {
+		require.Contains(t, string(files[file].Data), from)
+		files[file] = &fstest.MapFile{Data: []byte(strings.Replace(string(files[file].Data), from, to, 1))}
+	}
+	r, err := bundles.Open(t.Context(), bundles.Config{Files: files, Entrypoint: "authz/decision"})
+	require.NoError(t, err)
+	p, err := pdp.PrepareInterpreted(t.Context(), r)
+	require.NoError(t, err)
+	return p
+}
+
+// verify verifies one action, and returns what was found out by property.
+func verify(t *testing.T, p *pdp.Policy, action, properties string) map[string]proof.Finding {
+	t.Helper()
+	list, err := proof.DecodeProperties([]byte(properties), terms)
+	require.NoError(t, err)
+	report, err := proof.Verify(t.Context(), proof.Verification{Policy: p, Properties: list, Actions: []string{action}})
+	require.NoError(t, err)
+	require.NotEmpty(t, report.Bound)
+	found := map[string]proof.Finding{}
+	for _, f := range report.Findings {
+		found[f.Property] = f
+	}
+	return found
+}
+
+const someProperties = `
+properties:
+- {property: nobody deletes, actions: [user.delete], never: allowed}
+- {property: nobody edits, actions: [user.edit], never: allowed}
+- {property: removal, models: [regional], actions: [assignment.remove], subject: {roles: [public_health]}, never: allowed}
+- {property: about nobody, models: [practice_group], actions: [user.delete], subject: {roles: [public_health]}, never: allowed}
+- property: stage 1
+  actions: [user.delete]
+  current_location: given
+  reasons: [subject_inactive, not_at_current_location]
+  independent_of: another_organization
+- {property: everywhere, actions: [user.delete], reasons: [current_location_required, not_at_current_location, unknown_user], independent_of: another_organization}
+`
+
+func TestPropertiesAreProvedOrRefuted(t *testing.T) {
+	t.Parallel()
+	found := verify(t, builtIn(t, "", "", ""), "user.delete", someProperties)
+	require.Equal(t, proof.Proved, found["nobody deletes"].Status)
+	require.Equal(t, proof.Proved, found["stage 1"].Status)
+	// What was not explored is not proved, and neither is what says nothing.
+	for _, name := range []string{"nobody edits", "removal", "about nobody", "Every question has an answer", "A denial has a reason"} {
+		require.Equal(t, proof.NotDecided, found[name].Status, name)
+		require.NotEmpty(t, found[name].Why, name)
+	}
+	// Whoever has an assignment elsewhere has to say where they stand.
+	f := found["everywhere"]
+	require.Equal(t, proof.Refuted, f.Status)
+	require.NotNil(t, f.But)
+	require.Equal(t, f.Example.Question, f.But.Question)
+	require.NotEqual(t, f.Example.Answer, f.But.Answer)
+	require.NotEqual(t, string(f.Example.Directory), string(f.But.Directory))
+}
+
+func TestPlantedFaultsAreRefuted(t *testing.T) {
+	if fewerCases() {
+		t.Skip("one world after another")
+	}
+	t.Parallel()
+	for name, c := range map[string]struct{ file, from, to, action, property string }{
+		"an answer that is none": {"authz/authz.rego", `object.union({"allow": true}, _outcome)`, `object.union({"allow": "yes"}, _outcome)`, "user.edit", "Every question has an answer"},
+		"rules that contradict":  {"authz/practice_group/outcome.rego", "# METADATA", "outcome := {\"advice\": []} if input.action.name == \"user.edit\"\n\noutcome := {} if input.action.name == \"user.edit\"\n\n# METADATA", "user.edit", "No evaluation ends with an error"},
+		"an allow with a reason": {"authz/authz.rego", `object.union({"allow": true}, _outcome)`, `object.union({"allow": true, "reasons": [{"code": "self", "rule": "ALL-9", "message": "x."}]}, _outcome)`, "user.edit", "An allow has no reason"},
+		"a denial without":       {"authz/denial.rego", `_denied([_told({"code": "obligation_unsupported", "rule": "ALL-13"})], [])`, `_denied([], [])`, "user.edit", "A denial has a reason"},
+		"a cell":                 {"authz/practice_group/power.rego", "power(at, _) if {\n\tinput.action.name in {\"user.list\", \"user.view\"}", "power(_, _) if input.action.name == \"user.edit\"\n\npower(at, _) if {\n\tinput.action.name in {\"user.list\", \"user.view\"}", "user.edit", "nobody edits"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found := verify(t, builtIn(t, c.file, c.from, c.to), c.action, someProperties)
+			f := found[c.property]
+			require.Equal(t, proof.Refuted, f.Status, "%v", f.Why)
+			require.Contains(t, f.Example.Command(""), "wardkeeper ask subject "+c.action)
+		})
+	}
+}
+
+func TestWorldsThatAreTooLargeAreNotProved(t *testing.T) {
+	t.Parallel()
+	list, err := proof.DecodeProperties([]byte(someProperties), terms)
+	require.NoError(t, err)
+	report, err := proof.Verify(t.Context(), proof.Verification{Policy: builtIn(t, "", "", ""), Properties: list, Actions: []string{"user.delete"}, MaxNodes: 700})
+	require.NoError(t, err)
+	for _, f := range report.Findings {
+		require.Equal(t, proof.NotDecided, f.Status, f.Property)
+	}
+}
+
+func TestVerificationEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := proof.Verify(ctx, proof.Verification{Policy: builtIn(t, "", "", "")})
+	require.ErrorIs(t, err, context.Canceled)
+}

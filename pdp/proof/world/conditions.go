@@ -1,0 +1,85 @@
+package world
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/wardkeeper/wardkeeper/pdp/proof/diagram"
+)
+
+// Model returns the model of the organization whose rules apply.
+func (w *World) Model() string { return w.tree.model }
+
+// HoldsOnly returns where the subject holds an active role in the organization, and none but those.
+func (w *World) HoldsOnly(roles []string) diagram.Node {
+	return w.And(w.holds(func(role string) bool { return slices.Contains(roles, role) }), w.HoldsNone(func(role string) bool {
+		return !slices.Contains(roles, role)
+	}))
+}
+
+// HoldsNone returns where the subject holds no active role in the organization of which something is true.
+func (w *World) HoldsNone(of func(role string) bool) diagram.Node { return w.Not(w.holds(of)) }
+
+func (w *World) holds(of func(role string) bool) diagram.Node {
+	f := &factsOf{World: w}
+	held := diagram.False
+	for _, l := range w.tree.locations {
+		if l.foreign {
+			continue
+		}
+		role := f.role("subject", l.id)
+		for _, leaf := range w.Leaves(role) {
+			if leaf != diagram.Undefined && of(textOf(w.TermOf(leaf))) {
+				held = w.Or(held, w.And(f.active("subject", l.id), w.Is(role, leaf)))
+			}
+		}
+	}
+	return held
+}
+
+// Sets returns where the question has one of some texts as a property of the action.
+func (w *World) Sets(property string, texts []string) diagram.Node {
+	if _, ok := w.index["set "+property]; !ok {
+		return diagram.False
+	}
+	return w.is("set "+property, texts...)
+}
+
+// SaysCurrent returns where the question says where the subject stands.
+func (w *World) SaysCurrent() diagram.Node { return w.Not(w.is("current", absent)) }
+
+// Elsewhere marks the variables that are about another organization: who has which role there.
+func (w *World) Elsewhere() []bool {
+	marked := make([]bool, len(w.Variables))
+	for i, v := range w.Variables {
+		for _, l := range w.tree.locations {
+			if l.foreign && strings.HasSuffix(v.Name, " at "+l.id) {
+				marked[i] = true
+			}
+		}
+	}
+	return marked
+}
+
+// Like returns where all variables but those that are marked have given values.
+func (w *World) Like(values []int, but []bool) diagram.Node {
+	like := diagram.True
+	for i, v := range w.Variables {
+		if !but[i] {
+			like = w.And(like, w.is(v.Name, v.Values[values[i]]))
+		}
+	}
+	return like
+}
+
+// Bound says what the small worlds have, in one sentence for each limit.
+func Bound() []string {
+	return []string{
+		"one directory of a few locations for each model: here, above, beneath, beside, elsewhere, of another organization, and unknown",
+		"two people, or one and the same, with any roles at these locations; nobody stands where a directory of that size is the same from another place",
+		"ids, names and usernames are such as the examples have; the order of ids is that of the examples",
+		"areas of access: those that a rule names, and two others",
+		"properties of a question: absent, null, empty, a number, true, false, every text that the policy tells apart and one that it does not; lists name locations, each once",
+		"values within values no deeper than the question's properties name and areas",
+	}
+}

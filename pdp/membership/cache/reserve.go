@@ -60,10 +60,8 @@ func (c *Cache) fetchForAll(ctx context.Context, n requirement, key membership.K
 // awaitFetch reserves the fetch of a record, or waits for that of another sidecar. It returns what read returned last, and whether
 // this sidecar has the reservation now.
 func (c *Cache) awaitFetch(ctx context.Context, key membership.Key, read func(context.Context) (*entry, bool)) (e *entry, usable, reserved bool) {
-	began := time.Now()
-	ctx, span := tracing.Start(ctx, "wait")
-	defer span.End()
-	for pause := minWaitPause; ; {
+	w := waiting{began: time.Now(), pause: minWaitPause}
+	for {
 		reserved, err := c.store.Reserve(ctx, key, c.cfg.FetchTimeout/reservedShare)
 		if err != nil {
 			return e, false, false
@@ -72,24 +70,42 @@ func (c *Cache) awaitFetch(ctx context.Context, key membership.Key, read func(co
 			e, usable = read(ctx)
 			return e, usable, true
 		}
-		for held := true; held; {
-			if membership.Elapsed(time.Now(), began) > c.cfg.FetchTimeout/waitShare {
-				c.counters.overdue.Add(1)
-				return e, false, false
-			}
-			select {
-			case <-time.After(pause/2 + rand.N(pause)):
-			case <-ctx.Done():
-				return e, false, false
-			}
-			pause = min(2*pause, maxWaitPause)
-			if held, err = c.store.Reserved(ctx, key); err != nil {
-				return e, false, false
-			}
+		if !c.awaitEnd(ctx, &w, key) {
+			return e, false, false
 		}
 		if e, usable = read(ctx); usable {
 			c.counters.awaited.Add(1)
 			return e, true, false
+		}
+	}
+}
+
+// waiting is how long a sidecar has waited for the fetch of another one, and how long it will until it looks again.
+type waiting struct {
+	began time.Time
+	pause time.Duration
+}
+
+// awaitEnd waits until no sidecar has reserved the fetch of a record. It returns false if this takes too long, or cannot be known.
+func (c *Cache) awaitEnd(ctx context.Context, w *waiting, key membership.Key) bool {
+	ctx, span := tracing.Start(ctx, "wait")
+	defer span.End()
+	for {
+		if membership.Elapsed(time.Now(), w.began) > c.cfg.FetchTimeout/waitShare {
+			c.counters.overdue.Add(1)
+			return false
+		}
+		select {
+		case <-time.After(w.pause/2 + rand.N(w.pause)):
+		case <-ctx.Done():
+			return false
+		}
+		w.pause = min(2*w.pause, maxWaitPause)
+		switch held, err := c.store.Reserved(ctx, key); {
+		case err != nil:
+			return false
+		case !held:
+			return true
 		}
 	}
 }

@@ -52,6 +52,7 @@ func TestAllMissingAndMistypedColumnsAreReported(t *testing.T) {
 		return userFaults.All()
 	}
 	assert.Empty(t, faults())
-	servertest.Exec(t, conn, `DROP VIEW people, sound; DROP INDEX users_by_last_login_ascending, users_by_last_login_descending; ALTER TABLE users ALTER COLUMN last_login TYPE timestamp`)
+	servertest.Exec(t, conn, `DROP VIEW people, sound; DROP INDEX users_in_order_of_last_login_ascending, users_in_order_of_last_login_descending,
+		users_inactive_by_last_login_ascending, users_inactive_by_last_login_descending; ALTER TABLE users ALTER COLUMN last_login TYPE timestamp`)
 	assert.Equal(t, []string{`user "jane": last_login must be an RFC 3339 time`}, faults())
 }

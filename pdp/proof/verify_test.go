@@ -115,9 +115,6 @@ func TestPropertiesAreProvedOrRefuted(t *testing.T) {
 }
 
 func TestPlantedFaultsAreRefuted(t *testing.T) {
-	if fewerCases() {
-		t.Skip("one world after another")
-	}
 	t.Parallel()
 	for name, c := range map[string]struct{ file, from, to, action, property string }{
 		"an answer that is none": {"authz/authz.rego", `object.union({"allow": true}, _outcome)`, `object.union({"allow": "yes"}, _outcome)`, "user.edit", "Every question has an answer"},
@@ -126,6 +123,9 @@ func TestPlantedFaultsAreRefuted(t *testing.T) {
 		"a denial without":       {"authz/denial.rego", `_denied([_told({"code": "obligation_unsupported", "rule": "ALL-13"})], [])`, `_denied([], [])`, "user.edit", "A denial has a reason"},
 		"a cell":                 {"authz/practice_group/power.rego", "power(at, _) if {\n\tinput.action.name in {\"user.list\", \"user.view\"}", "power(_, _) if input.action.name == \"user.edit\"\n\npower(at, _) if {\n\tinput.action.name in {\"user.list\", \"user.view\"}", "user.edit", "nobody edits"},
 	} {
+		if fewerCases() && name != "a denial without" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			found := verify(t, builtIn(t, c.file, c.from, c.to), c.action, someProperties)

@@ -23,7 +23,7 @@ type entry struct {
 	canceled bool
 }
 
-// waiting is what it takes to wait for an entry. It is used again.
+// waiting is what a caller needs to wait for an entry. Like the entry, it is used again.
 type waiting struct {
 	done  chan error
 	timer *time.Timer
@@ -92,10 +92,10 @@ func (l *Log) Append(ctx context.Context, record decisionpart.Record) error {
 	return l.giveUp(ctx, e)
 }
 
-// usualSync is how long a sync takes at most as a rule.
+// usualSync is longer than most syncs take.
 const usualSync = 20 * time.Millisecond
 
-// expect makes that somebody waits for the entry.
+// expect prepares an entry for a caller that waits for it.
 func (e *entry) expect() {
 	if e.kept == nil {
 		e.kept = &waiting{make(chan error, 1), time.NewTimer(usualSync)}
@@ -103,8 +103,9 @@ func (e *entry) expect() {
 	e.done = e.kept.done
 }
 
-// await waits until the entry has ended, or the context has. For the time of a usual sync it only looks at the clock: most
-// contexts need no channel otherwise, and to make one for each record takes longer than to write it.
+// await waits until the entry is written or has failed, or the context ends. It returns false in the latter case. In the first
+// usualSync only the context's deadline counts, so a cancellation is noticed that much later: to make the channel of a context for
+// each record takes longer than to write the record.
 func (e *entry) await(ctx context.Context) (err error, ended bool) {
 	patience := usualSync
 	if deadline, ok := ctx.Deadline(); ok {

@@ -173,7 +173,7 @@ func (l *Log) push(e *entry) {
 	l.records++
 	l.bytes += e.size()
 	signal(l.wake)
-	if l.records > l.cfg.QueueRecords/2 || l.bytes > l.cfg.QueueBytes/2 {
+	if l.crowded() {
 		signal(l.hurry)
 	}
 }

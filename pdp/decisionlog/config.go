@@ -55,7 +55,8 @@ const (
 	checkpointRecords  = 1000
 	checkpointInterval = 10 * time.Second
 	announceInterval   = time.Minute           // between checkpoints that are written to the logger
-	flushInterval      = 50 * time.Millisecond // that Buffered collects records for
+	collectInterval    = 10 * time.Millisecond // that Buffered collects records for before it writes them
+	syncInterval       = 50 * time.Millisecond // that it leaves them unsynced for
 	batchBytes         = 4 << 20               // that are written at once
 	maxLine            = MaxRecord + 4096      // a record and what is around it
 )

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"sync"
@@ -135,6 +136,38 @@ func TestFailingDisk(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// What is written and not yet synced is written again when a write or the sync fails. Whenever the disk fails, all records get
+// into the log once and in order, and followers get none that is not there.
+func TestDiskThatFailsNowAndThen(t *testing.T) {
+	for name, fault := range diskFaults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(1, 2))
+			d := &disk{}
+			l := open(t, Config{Dir: t.TempDir(), Durability: Buffered, MaxSegment: 20_000, openFile: d.openFile})
+			f := follow(t, l, Position{})
+			all := numbered(1, 250)
+			for i, record := range all {
+				add(t, l, record)
+				time.Sleep(time.Duration(random.IntN(4)) * time.Millisecond) // so that what is synced together is written in parts
+				switch i % 50 {
+				case 20:
+					d.set(fault)
+				case 30:
+					waitFor(t, "the failure is known", func() bool { return l.Status().Failing != nil })
+					d.set(heal)
+				}
+			}
+			got, _ := f.take(len(all))
+			require.Equal(t, all, got)
+			closeLog(t, l)
+			require.Equal(t, all, readAll(t, l.cfg.Dir))
+			require.Equal(t, uint64(len(all)), verified(t, l.cfg.Dir).Records)
+			require.Zero(t, l.Status().Lost)
+		})
 	}
 }
 

@@ -24,7 +24,7 @@ type Log struct {
 	id      string
 	unlock  func() error
 	wake    chan struct{} // the writer has something to do
-	hurry   chan struct{} // the queue is half full
+	hurry   chan struct{} // half of the room for records is taken
 	tidy    chan struct{} // there are segments to compress or delete
 	closing chan struct{} // closed by Close
 	abort   chan struct{} // closed when the context of Close has ended
@@ -32,7 +32,7 @@ type Log struct {
 
 	mu        sync.Mutex // never held during input or output
 	queue     []*entry
-	batch     []*entry      // that is being written
+	batch     []*entry      // that are being written
 	records   int           // in the queue and the batch
 	bytes     int64         // of them
 	room      chan struct{} // closed, and replaced, when there is room again
@@ -88,7 +88,7 @@ func Open(cfg Config) (*Log, error) {
 		if !isFull(err) {
 			return nil, errors.Join(fmt.Errorf("cannot open the decision log: %w", err), w.closeFile(), unlock())
 		}
-		l.fail(nil, err)
+		l.fail(err)
 	}
 	var running sync.WaitGroup
 	running.Go(w.run)
@@ -136,7 +136,7 @@ func (l *Log) Close(ctx context.Context) error {
 		l.mu.Unlock()
 		select {
 		case <-l.done:
-		case <-time.After(flushInterval): // the disk does not answer
+		case <-time.After(syncInterval): // the disk does not answer
 		}
 	}
 	l.mu.Lock()

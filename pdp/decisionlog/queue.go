@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// take moves records from the queue to the batch.
-func (l *Log) take() []*entry {
+// take moves records from the queue to the batch. It returns those, and reports whether more are left.
+func (l *Log) take() (taken []*entry, more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n, size := 0, int64(0)
@@ -14,12 +14,10 @@ func (l *Log) take() []*entry {
 		size += l.queue[n].size()
 		n++
 	}
-	if n == len(l.queue) {
-		l.batch, l.queue = l.queue, nil
-	} else {
-		l.batch, l.queue = slices.Clone(l.queue[:n]), slices.Delete(l.queue, 0, n)
-	}
-	return l.batch
+	from := len(l.batch)
+	l.batch = append(l.batch, l.queue[:n]...)
+	l.queue = slices.Delete(l.queue, 0, n)
+	return l.batch[from:], len(l.queue) > 0
 }
 
 // queued returns the number of records that wait to be taken.
@@ -29,23 +27,35 @@ func (l *Log) queued() int {
 	return len(l.queue)
 }
 
-// claim returns the entries of the batch that nobody has given up. From now on nobody can.
-func (l *Log) claim(batch []*entry) []*entry {
-	if len(batch) == 0 {
+// isCrowded reports whether half of the room for records is taken.
+func (l *Log) isCrowded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.crowded()
+}
+
+func (l *Log) crowded() bool {
+	return l.records > l.cfg.QueueRecords/2 || l.bytes > l.cfg.QueueBytes/2
+}
+
+// claim returns those of the entries, the last of the batch, that nobody has given up. From now on nobody can.
+func (l *Log) claim(entries []*entry) []*entry {
+	if len(entries) == 0 {
 		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	kept := batch[:0]
-	for _, e := range batch {
+	before := len(l.batch) - len(entries)
+	kept := slices.DeleteFunc(entries, func(e *entry) bool {
 		if e.canceled {
 			l.release(e)
-			continue
 		}
+		return e.canceled
+	})
+	for _, e := range kept {
 		e.writing = true
-		kept = append(kept, e)
 	}
-	l.batch = kept
+	l.batch = l.batch[:before+len(kept)]
 	l.makeRoom()
 	return kept
 }
@@ -75,13 +85,16 @@ func (l *Log) makeRoom() {
 	l.room = make(chan struct{})
 }
 
-// succeed ends the batch, which is on disk, and an outage.
-func (l *Log) succeed(batch []*entry) {
+// succeed ends the entries of the batch that are on disk, all but so many of the last, and an outage if those are none.
+func (l *Log) succeed(but int) {
 	l.mu.Lock()
-	l.settle(batch, nil)
-	l.batch = nil
-	recovered, lost := l.failing != nil, l.status.Lost
-	l.failing = nil
+	synced := len(l.batch) - but
+	l.settle(l.batch[:synced], nil)
+	l.batch = slices.Delete(l.batch, 0, synced)
+	recovered, lost := but == 0 && l.failing != nil, l.status.Lost
+	if recovered {
+		l.failing = nil
+	}
 	l.mu.Unlock()
 	if recovered {
 		l.cfg.Logger.Warn("decision log can be written again", "dir", l.cfg.Dir, "lost", lost)
@@ -89,10 +102,10 @@ func (l *Log) succeed(batch []*entry) {
 }
 
 // fail notes that the batch could not be written, and returns what the policy keeps of it.
-func (l *Log) fail(batch []*entry, err error) []*entry {
+func (l *Log) fail(err error) []*entry {
 	l.mu.Lock()
 	first := l.failing == nil
-	kept := l.retain(batch, err)
+	kept := l.retain(err)
 	l.mu.Unlock()
 	if first {
 		l.cfg.Logger.Error("decision log cannot be written", "dir", l.cfg.Dir, "error", err)
@@ -100,13 +113,13 @@ func (l *Log) fail(batch []*entry, err error) []*entry {
 	return kept
 }
 
-func (l *Log) retain(batch []*entry, err error) []*entry {
+func (l *Log) retain(err error) []*entry {
 	l.failing, l.status.LastError, l.status.LastErrorAt = err, err, time.Now()
 	if l.cfg.Full == Block || l.cfg.Durability == Buffered {
-		for _, e := range batch {
+		for _, e := range l.batch {
 			e.writing = false
 		}
-		return batch
+		return l.batch
 	}
 	waiting := slices.DeleteFunc(l.queue, func(e *entry) bool {
 		if e.canceled {
@@ -114,7 +127,7 @@ func (l *Log) retain(batch []*entry, err error) []*entry {
 		}
 		return e.canceled
 	})
-	waiting = append(slices.Clone(batch), waiting...)
+	waiting = append(l.batch, waiting...)
 	l.batch, l.queue = nil, nil
 	l.settle(waiting, l.refuse(len(waiting), unwritable(err)))
 	return nil

@@ -256,7 +256,7 @@ const maxNotLoaded = 20
 func addNotLoaded(names []string, name string) []string {
 	base := strings.ToLower(path.Base(name))
 	looksLoaded := slices.Contains([]string{".json", ".yaml", ".yml", ".rego"}, path.Ext(base)) || base == ManifestFile
-	loaded := IsPolicyFile(name) || strings.HasSuffix(name, "_test.rego") || name == SignaturesFile || name == PropertiesFile
+	loaded := IsPolicyFile(name) || strings.HasSuffix(name, "_test.rego") || name == SignaturesFile || name == PropertiesFile || name == ApprovedFile
 	if !looksLoaded || loaded || isForTools(name) || len(names) >= maxNotLoaded {
 		return names
 	}
@@ -265,6 +265,9 @@ func addNotLoaded(names []string, name string) []string {
 
 // PropertiesFile has what has to hold of a policy in every case. It is no part of the policy.
 const PropertiesFile = "properties.yaml"
+
+// ApprovedFile has the changes of decisions that are wanted. It is no part of the policy.
+const ApprovedFile = "approved.yaml"
 
 func isForTools(name string) bool {
 	return slices.ContainsFunc(strings.Split(path.Dir(name), "/"), func(folder string) bool {

@@ -1,12 +1,16 @@
 package proof
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/proof/world"
 )
@@ -33,6 +37,11 @@ func NewExample(c *world.Case) (*Example, error) {
 // Command returns the commands for a shell that ask the question of the example again; bundle is the path of the policy, "" for the
 // built-in one.
 func (e *Example) Command(bundle string) string {
+	return fmt.Sprintf("echo %s >example.json\n%s", shell(string(e.Directory)), e.Ask(bundle))
+}
+
+// Ask returns the command for a shell that asks the question of the example about the directory in example.json.
+func (e *Example) Ask(bundle string) string {
 	q := e.Question
 	words := []string{"wardkeeper ask", q.Subject.ID, q.Action.Name, shell(q.Resource.ID), "--type " + q.Resource.Type}
 	if q.Subject.Type != "user" {
@@ -54,7 +63,20 @@ func (e *Example) Command(bundle string) string {
 	if bundle != "" {
 		words = append(words, "--bundle "+shell(bundle))
 	}
-	return fmt.Sprintf("echo %s >example.json\n%s", shell(string(e.Directory)), strings.Join(words, " "))
+	return strings.Join(words, " ")
+}
+
+// askTimeout limits the evaluation of an example: far more than it needs.
+const askTimeout = time.Minute
+
+// askAbout asks a policy about a case. The error is that of the engine.
+func askAbout(ctx context.Context, p *pdp.Policy, c *world.Case) (pdp.Decision, error) {
+	view, err := c.View()
+	if err != nil {
+		return pdp.Decision{}, err
+	}
+	e := pdp.New(pdp.Config{Policy: p, Source: fixedSource{view}, Timeout: askTimeout, Logger: slog.New(slog.DiscardHandler)})
+	return e.Decide(ctx, c.Question)
 }
 
 // shell quotes a word for a shell.

@@ -5,12 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
-	"runtime"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -115,35 +112,7 @@ func (r *verifier) explore(ctx context.Context, d *explore.Decision) error {
 		}
 		questions = append(questions, q)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := make(chan world.Question)
-	var wait sync.WaitGroup
-	done := 0
-	for range runtime.GOMAXPROCS(0) {
-		wait.Go(func() {
-			for q := range next {
-				if err := r.one(ctx, d, q); err != nil {
-					cancel(err)
-				}
-				r.mu.Lock()
-				done++
-				if r.Progress != nil {
-					r.Progress(done, len(questions))
-				}
-				r.mu.Unlock()
-			}
-		})
-	}
-	for _, q := range questions {
-		if ctx.Err() != nil {
-			break
-		}
-		next <- q
-	}
-	close(next)
-	wait.Wait()
-	return context.Cause(ctx)
+	return eachQuestion(ctx, questions, r.Progress, func(ctx context.Context, q world.Question) error { return r.one(ctx, d, q) })
 }
 
 // one explores one world. What cannot be explored leaves every property about it undecided.
@@ -416,9 +385,6 @@ func (r *verifier) but(ctx context.Context, name string, part *explore.Part, whe
 	return nil
 }
 
-// askTimeout limits the evaluation of an example: far more than it needs.
-const askTimeout = time.Minute
-
 // example makes an example and asks the policy about it.
 func (r *verifier) example(ctx context.Context, part *explore.Part, values []int, answer *ast.Term, answered bool) (*Example, error) {
 	example, err := NewExample(part.Case(values))
@@ -428,12 +394,7 @@ func (r *verifier) example(ctx context.Context, part *explore.Part, values []int
 	for i, v := range values {
 		example.cost += part.Cost(i, v)
 	}
-	view, err := part.Case(values).View()
-	if err != nil {
-		return nil, err
-	}
-	e := pdp.New(pdp.Config{Policy: r.Policy, Source: fixedSource{view}, Timeout: askTimeout, Logger: slog.New(slog.DiscardHandler)})
-	got, err := e.Decide(ctx, part.Case(values).Question)
+	got, err := askAbout(ctx, r.Policy, part.Case(values))
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

@@ -1,5 +1,7 @@
 package diagram
 
+import "crypto/sha256"
+
 // Ite returns the function that is a where a condition holds, and b elsewhere.
 func (d *Diagrams) Ite(c, a, b Node) Node {
 	switch {
@@ -277,4 +279,30 @@ func (d *Diagrams) Count(condition Node) float64 {
 		return share
 	}
 	return of(condition) * sizes[0]
+}
+
+// Digest returns a hash of a condition that does not depend on the numbers of nodes: the same for the same condition on variables
+// of the same names and values.
+func (d *Diagrams) Digest(condition Node, names func(variable int) string) [sha256.Size]byte {
+	known := map[Node][sha256.Size]byte{}
+	var of func(n Node) [sha256.Size]byte
+	of = func(n Node) [sha256.Size]byte {
+		if n < 0 {
+			return sha256.Sum256([]byte{byte(n)})
+		}
+		if digest, ok := known[n]; ok {
+			return digest
+		}
+		v := d.variable[n]
+		name := sha256.Sum256([]byte(names(int(v))))
+		text := name[:]
+		for i := range d.domains[v] {
+			child := of(d.child(n, v, i))
+			text = append(text, child[:]...)
+		}
+		digest := sha256.Sum256(text)
+		known[n] = digest
+		return digest
+	}
+	return of(condition)
 }

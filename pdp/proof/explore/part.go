@@ -165,6 +165,9 @@ func explore(ctx context.Context, decisions []*Decision, q world.Question, limit
 			}
 			part.Sides = append(part.Sides, *side)
 		}
+		if err := part.answer(); err != nil {
+			return nil, err
+		}
 		more := false
 		if texts, more = w.Demanded(); !more {
 			return part, nil
@@ -187,12 +190,22 @@ func (d *Decision) explore(ctx context.Context, w *world.World, input diagram.No
 	for _, f := range result.Undecided {
 		m.note(&s.Undecided, f, w.Valid)
 	}
-	value := w.Ite(w.Valid, result.Value, diagram.Undefined)
-	if s.Coarse = many(w, value); s.Coarse {
-		value = coarse(w, value)
-	}
-	s.Answer = w.Concrete(value)
+	s.Answer = w.Ite(w.Valid, result.Value, diagram.Undefined)
 	return s, nil
+}
+
+// answer makes terms of the answers of all sides: coarse ones if those of some side are too many, so that they can be compared.
+func (p *Part) answer() (err error) {
+	defer diagram.Guard(&err)
+	tooMany := slices.ContainsFunc(p.Sides, func(s Side) bool { return many(p.World, s.Answer) })
+	for i := range p.Sides {
+		s := &p.Sides[i]
+		if s.Coarse = tooMany; tooMany {
+			s.Answer = coarse(p.World, s.Answer)
+		}
+		s.Answer = p.Concrete(s.Answer)
+	}
+	return nil
 }
 
 // manyReasons is how many reasons an answer may have that are each given or not, before the answers are too many to be told apart:
@@ -270,13 +283,14 @@ type Change struct {
 	Condition diagram.Node
 }
 
-// Changes returns where the answers of the two sides differ. The error is [diagram.ErrTooLarge].
+// Changes returns where the answers of the two sides differ; where an evaluation fails there is none. Cases that could not be
+// explored on both sides are in no change. The error is [diagram.ErrTooLarge].
 func (p *Part) Changes() (all []Change, err error) {
-	before, err := p.Classes(&p.Sides[0])
+	before, err := p.outcomes(&p.Sides[0])
 	if err != nil {
 		return nil, err
 	}
-	after, err := p.Classes(&p.Sides[1])
+	after, err := p.outcomes(&p.Sides[1])
 	if err != nil {
 		return nil, err
 	}
@@ -290,6 +304,25 @@ func (p *Part) Changes() (all []Change, err error) {
 				all = append(all, Change{a.Answer, b.Answer, both})
 			}
 		}
+	}
+	return all, nil
+}
+
+// outcomes returns the classes of one side, with the cases whose evaluation fails as those without an answer.
+func (p *Part) outcomes(s *Side) (all []Class, err error) {
+	if all, err = p.Classes(s); err != nil {
+		return nil, err
+	}
+	defer diagram.Guard(&err)
+	fails := diagram.False
+	for _, f := range s.Failures {
+		fails = p.Or(fails, f.When)
+	}
+	for _, f := range s.Undecided {
+		fails = p.Except(fails, f.When)
+	}
+	if fails != diagram.False {
+		all = append(all, Class{nil, fails})
 	}
 	return all, nil
 }

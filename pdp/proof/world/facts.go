@@ -22,6 +22,12 @@ type factsOf struct {
 }
 
 func (f *factsOf) build() diagram.Node {
+	f.stand()
+	return f.object(append(f.invitation(), f.members()...)...)
+}
+
+// stand finds out where the subject stands.
+func (f *factsOf) stand() {
 	f.knownSubject = f.is("who", known)
 	f.onlyHeld = map[string]diagram.Node{}
 	for _, l := range f.tree.locations {
@@ -39,7 +45,6 @@ func (f *factsOf) build() diagram.Node {
 			f.governed = f.Or(f.governed, governs)
 		}
 	}
-	return f.object(append(f.invitation(), f.members()...)...)
 }
 
 // named returns where a question names a location as its place.

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wardkeeper/wardkeeper/bundles"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
+	"github.com/wardkeeper/wardkeeper/pdp/proof"
+)
+
+// diff holds the flags of `wardkeeper diff`.
+type diff struct {
+	was, is            string // paths of the policies
+	approved, decision string
+	actions            []string
+	json, markdown     bool
+}
+
+func newDiffCommand(p process) *cobra.Command {
+	var d diff
+	cmd := &cobra.Command{
+		Use:   "diff OLD NEW [flags]",
+		Short: "Say which decisions a change of the policy changes",
+		Long: `Explore every case of a small directory that the policy at OLD or the one at NEW can tell apart, and say in sentences whose
+answers change: what was denied and is allowed first, then what is allowed with other obligations, what was allowed and is denied, and
+what is denied otherwise. OLD and NEW are folders or .tar.gz files, or "` + builtIn + `".
+
+Each sentence has the smallest example, as commands that ask both policies; OPA's interpreter has answered it before it is shown.
+Accounts are active, and the resource is of the type that the action is about, unless a sentence says otherwise. A sentence that is true
+of some of its cases alone says so: then more decides than its words say. What could not be explored is listed.
+
+A change that was denied and is allowed must be approved, by an entry of approved.yaml:
+
+  approved:
+    - id: d7a482f7c853edaf9d36d1876b7c3414
+      change: "assignment.remove in regional: ..."
+      reason: Division administrators look after their own facilities.
+
+The id stands for the cases and both answers: if either policy changes them, the approval no longer counts.
+
+Exit status: 0 nothing that was denied is allowed without approval, and everything was explored; 1 something is, or was not
+explored; 2 could not be compared.`,
+		Example: `  wardkeeper diff old/policies policies
+  wardkeeper diff policy.tar.gz policies --markdown >comment.md
+  wardkeeper diff ` + builtIn + ` my/policies --action assignment.remove --json`,
+		Args: arguments("OLD", "NEW"),
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&d.approved, "approved", "", "`FILE` with approved changes (default: approved.yaml of NEW, if it is a folder that has one)")
+	flags.StringSliceVar(&d.actions, "action", nil, "compare questions about this `ACTION` alone (repeatable); what is about others is not explored")
+	flags.StringVar(&d.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides")
+	flags.BoolVar(&d.json, "json", false, "print the changes as one line of JSON")
+	flags.BoolVar(&d.markdown, "markdown", false, "print the changes as a comment for a pull request")
+	cmd.MarkFlagsMutuallyExclusive("json", "markdown")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		d.was, d.is = args[0], args[1]
+		return d.run(cmd.Context(), p)
+	}
+	return cmd
+}
+
+func (d *diff) run(ctx context.Context, p process) error {
+	approvals, err := d.approvals()
+	if err != nil {
+		return err
+	}
+	c := proof.Comparison{Actions: d.actions}
+	if c.Was, err = openForProof(ctx, named(d.was), d.decision); err != nil {
+		return err
+	}
+	if c.Is, err = openForProof(ctx, named(d.is), d.decision); err != nil {
+		return err
+	}
+	for _, a := range d.actions {
+		if !slices.Contains(c.Was.Actions(), a) && !slices.Contains(c.Is.Actions(), a) {
+			return fmt.Errorf("neither policy has an action %s", terminal.Printable(a))
+		}
+	}
+	report, err := compare(ctx, p, c, approvals)
+	if err != nil {
+		return err
+	}
+	if err := d.print(p, report); err != nil {
+		return err
+	}
+	return approvedStatus(report)
+}
+
+// compare compares two policies and notes what is approved.
+func compare(ctx context.Context, p process, c proof.Comparison, approvals []proof.Approval) (*proof.Differences, error) {
+	progress := terminal.NewProgress(p.stderr)
+	c.Progress = func(done, of int) { progress.Of(done, of, "world") }
+	report, err := proof.Compare(ctx, c)
+	progress.Clear()
+	if err != nil {
+		return nil, err
+	}
+	unused, err := report.Approve(approvals)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range unused {
+		p.note("the approval of %s is about no change here: %s", a.ID, a.Change)
+	}
+	return report, nil
+}
+
+// named returns the path of a policy that a command line names; "" is the built-in one.
+func named(name string) string {
+	if name == builtIn {
+		return ""
+	}
+	return name
+}
+
+// approvedStatus returns the exit status of a comparison.
+func approvedStatus(r *proof.Differences) error {
+	if r.Unapproved() > 0 || len(r.NotExplored) > 0 {
+		return &exitError{status: statusNo}
+	}
+	return nil
+}
+
+// approvals reads the approved changes.
+func (d *diff) approvals() ([]proof.Approval, error) {
+	if d.approved == "" && (d.is == builtIn || isArchive(d.is)) {
+		return nil, nil
+	}
+	name := cmp.Or(d.approved, filepath.Join(d.is, bundles.ApprovedFile))
+	file, err := os.Open(name)
+	if d.approved == "" && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, proof.MaxApprovedSize+1))
+	if err != nil {
+		return nil, err
+	}
+	all, err := proof.DecodeApprovals(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return all, nil
+}
+
+func (d *diff) print(p process, r *proof.Differences) error {
+	if d.json {
+		data, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		return printLine(p.stdout, string(data))
+	}
+	t := diffText{r, d.was, d.is, policyPaths(d.was, d.is)}
+	if d.markdown {
+		_, err := io.WriteString(p.stdout, t.markdown())
+		return err
+	}
+	for _, line := range t.lines() {
+		if err := printLine(p.stdout, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func policyPaths(was, is string) [2]string { return [2]string{named(was), named(is)} }

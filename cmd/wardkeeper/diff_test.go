@@ -1,0 +1,159 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/wardkeeper/wardkeeper/pdp/proof"
+	"github.com/wardkeeper/wardkeeper/policies"
+)
+
+// divisionsRemove writes the built-in policy with one cell changed: at a division, assignments may be removed (REG-9).
+func divisionsRemove(t *testing.T) string {
+	t.Helper()
+	changed := t.TempDir()
+	require.NoError(t, os.CopyFS(changed, policies.Files()))
+	editTables(t, filepath.Join(changed, "authz/regional/data.yaml"), func(tables *yaml.Node) {
+		cell := member(member(member(tables, "matrix"), "assignment.remove"), "division")
+		var to yaml.Node
+		require.NoError(t, yaml.Unmarshal([]byte("{place: here, user: any}"), &to))
+		*cell = *to.Content[0]
+	})
+	return changed
+}
+
+// TestDiffOfACellCanBeAskedAgain changes a cell of the built-in policy, and pastes the examples that are shown.
+func TestDiffOfACellCanBeAskedAgain(t *testing.T) {
+	t.Parallel()
+	changed := divisionsRemove(t)
+	got := run(t, nil, "diff", "built-in", changed, "--action", "assignment.remove")
+	require.Equal(t, statusNo, got.status, got)
+	require.Regexp(t, `^\d changes of decisions: \d denied → allowed, 1 denied otherwise; \d not approved, as far as it was explored\.\n\nDENIED → ALLOWED  [0-9a-f]{32}  NOT APPROVED\n  assignment\.remove in regional: `, got.out)
+	require.Contains(t, got.out, "standing at a division")
+	require.Contains(t, got.out, "holding division_admin or public_health_admin at the division")
+	require.Contains(t, got.out, "    denied: not_permitted (REG-9) → allowed: must custom (REG-W1/multiple_locations)\n")
+	require.Contains(t, got.out, "Not explored; there may be changes of any kind:\n  - everything but assignment.remove: it was left out\n")
+	require.Contains(t, got.out, "cases were compared, within this bound:\n  - ")
+
+	got = run(t, nil, "diff", "built-in", changed, "--action", "assignment.remove", "--json")
+	require.Equal(t, statusNo, got.status, got)
+	var report proof.Differences
+	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
+	require.Equal(t, proof.Granted, report.Changes[0].Kind)
+	for _, c := range report.Changes {
+		for bundle, e := range map[string]proof.Example{"": c.Example.Was, changed: c.Example.Is} {
+			directory := writeFile(t, "example.json", string(e.Directory))
+			command := strings.ReplaceAll(strings.TrimPrefix(e.Ask(bundle), "wardkeeper "), "example.json", directory)
+			answer := run(t, nil, append(strings.Fields(strings.ReplaceAll(command, "'", "")), "--json")...)
+			require.JSONEq(t, e.Answer, answer.out, command)
+		}
+	}
+}
+
+// phones is a policy of one action that chiefs may do.
+const phones = `package authz
+
+catalogue := {"phone.answer": {"resource": "location"}}
+
+vocabulary := {"roles": {"region": ["chief", "clerk"]}}
+
+default allow := false
+
+allow if {
+	input.action.name == "phone.answer"
+	input.facts.subject.status == "active"
+	input.facts.subject.held[input.facts.current.id] in {"chief"}
+}
+
+possible := allow
+
+scope := "anywhere"
+
+decision := {"allow": true} if allow
+
+decision := {"allow": false, "reasons": [{"code": "not_permitted", "rule": "R-1", "message": "<b>No</b> | *really*."}]} if not allow
+`
+
+func policyFolder(t *testing.T, rego string) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "authz.rego"), []byte(rego), 0o600))
+	return dir
+}
+
+func TestDiffNeedsApproval(t *testing.T) {
+	t.Parallel()
+	old := policyFolder(t, phones)
+	got := run(t, nil, "diff", old, policyFolder(t, phones+"\nunused := 1\n"))
+	require.Equal(t, statusOK, got.status, got)
+	require.True(t, strings.HasPrefix(got.out, "No decision changes.\n\n"), got.out)
+	require.Contains(t, got.out, "within this bound:")
+
+	fewer := policyFolder(t, strings.Replace(phones, `{"chief"}`, `{"no one"}`, 1))
+	got = run(t, nil, "diff", old, fewer)
+	require.Equal(t, statusOK, got.status, got)
+	require.Contains(t, got.out, "ALLOWED → DENIED")
+
+	changed := policyFolder(t, strings.Replace(phones, `{"chief"}`, `{"chief", "clerk"}`, 1))
+	got = run(t, nil, "diff", old, changed)
+	require.Equal(t, statusNo, got.status, got)
+	require.Contains(t, got.out, "phone.answer in regional: standing at a region, holding clerk at the region, about ")
+	got = run(t, nil, "diff", old, changed, "--json")
+	var report proof.Differences
+	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
+	require.Len(t, report.Changes, 1)
+
+	approved := "approved:\n- id: " + report.Changes[0].ID + "\n  change: \"" + report.Changes[0].Sentence + "\"\n  reason: Clerks answer the phone.\n"
+	elsewhere := writeFile(t, "elsewhere.yaml", approved)
+	require.NoError(t, os.WriteFile(filepath.Join(changed, "approved.yaml"), []byte(approved), 0o600))
+	for _, args := range [][]string{{old, changed}, {old, changed, "--approved", elsewhere}} {
+		got = run(t, nil, append([]string{"diff"}, args...)...)
+		require.Equal(t, statusOK, got.status, got)
+		require.Contains(t, got.out, "approved: Clerks answer the phone.")
+		require.NotContains(t, got.out, "NOT APPROVED")
+	}
+	got = run(t, nil, "diff", fewer, changed) // who else is allowed was not approved
+	require.Equal(t, statusNo, got.status, got)
+	require.Contains(t, got.err, "the approval of "+report.Changes[0].ID+" is about no change here")
+}
+
+func TestDiffAsAComment(t *testing.T) {
+	t.Parallel()
+	old := policyFolder(t, phones)
+	changed := policyFolder(t, strings.Replace(phones, `"<b>No</b>`, `"<i>No</i>`, 1))
+	got := run(t, nil, "diff", old, changed, "--markdown")
+	require.Equal(t, statusOK, got.status, got)
+	require.True(t, strings.HasPrefix(got.out, "### Decisions: "), got.out)
+	require.Contains(t, got.out, "\n#### Denied otherwise\n\n- an unknown action in regional: ")
+	require.Contains(t, got.out, `\<b\>No\</b\> \| \*really\*`)
+	require.Contains(t, got.out, "<details><summary>example</summary>\n\n  ```sh\n  echo '")
+	require.Regexp(t, `<details><summary>[^<]* cases were compared, within this bound:</summary>\n\n- `, got.out)
+	require.Less(t, len(got.out), maxComment)
+}
+
+func TestDiffRefusesWhatItCannotCompare(t *testing.T) {
+	t.Parallel()
+	folder := policyFolder(t, "package authz\n\ndefault decision := false\n")
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"built-in"}, "NEW is missing"},
+		{[]string{"built-in", folder}, "only a policy that judges by membership facts"},
+		{[]string{"built-in", "testdata/none"}, "testdata/none"},
+		{[]string{"built-in", "built-in", "--action", "user.dleete"}, "neither policy has an action user.dleete"},
+		{[]string{"built-in", "built-in", "--approved", "nowhere.yaml"}, "nowhere.yaml"},
+		{[]string{"built-in", "built-in", "--approved", writeFile(t, "a.yaml", "approved: [{id: x}]")}, "approval 1: id: expected"},
+		{[]string{"built-in", "built-in", "--json", "--markdown"}, "none of the others can be"},
+	} {
+		got := run(t, nil, append([]string{"diff"}, c.args...)...)
+		require.Equal(t, statusFailed, got.status, c.args)
+		require.Contains(t, got.err, c.says)
+	}
+}

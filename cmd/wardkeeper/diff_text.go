@@ -1,0 +1,195 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
+	"github.com/wardkeeper/wardkeeper/pdp/proof"
+)
+
+// diffText renders a comparison for people.
+type diffText struct {
+	*proof.Differences
+	was, is string    // names of the policies
+	paths   [2]string // for the commands of examples
+}
+
+// maxOutcomes limits the pairs of answers that are shown of one change; the JSON has them all.
+const maxOutcomes = 4
+
+// summary says how many changes there are of each kind.
+func (t *diffText) summary() string {
+	counts := map[proof.Kind]int{}
+	for _, c := range t.Changes {
+		counts[c.Kind]++
+	}
+	var parts []string
+	for _, kind := range proof.Kinds() {
+		if counts[kind] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[kind], kind))
+		}
+	}
+	text := "No decision changes"
+	if len(parts) > 0 {
+		text = terminal.Count(len(t.Changes), "change") + " of decisions: " + strings.Join(parts, ", ")
+		if n := t.Unapproved(); n > 0 {
+			text += fmt.Sprintf("; %d not approved", n)
+		}
+	}
+	if len(t.NotExplored) > 0 {
+		text += ", as far as it was explored"
+	}
+	return text
+}
+
+// approval says of a change that must be approved whether it is.
+func approval(c *proof.Difference) string {
+	switch {
+	case c.Kind != proof.Granted:
+		return ""
+	case c.Approved != "":
+		return "approved: " + c.Approved
+	}
+	return "NOT APPROVED"
+}
+
+// pairs returns the pairs of answers of a change.
+func pairs(c *proof.Difference) (lines []string) {
+	for i, o := range c.Outcomes {
+		if i == maxOutcomes {
+			return append(lines, fmt.Sprintf("and %d other pairs of answers (--json)", len(c.Outcomes)-i))
+		}
+		lines = append(lines, o.Was+" → "+o.Is)
+	}
+	return lines
+}
+
+// commands returns the commands that ask the example of a change, with both answers.
+func (t *diffText) commands(c *proof.Difference) []string {
+	was, is := &c.Example.Was, &c.Example.Is
+	return append(strings.Split(was.Command(t.paths[0]), "\n"), "# "+cmp.Or(was.Answer, was.Error), is.Ask(t.paths[1]), "# "+cmp.Or(is.Answer, is.Error))
+}
+
+const inSome = "in some of these cases: more decides than these words say"
+
+func (t *diffText) lines() []string {
+	lines := []string{t.summary() + "."}
+	for i := range t.Changes {
+		c := &t.Changes[i]
+		lines = append(lines, "", strings.ToUpper(string(c.Kind))+"  "+c.ID+"  "+approval(c), "  "+c.Sentence)
+		if !c.Exact {
+			lines = append(lines, "  "+inSome)
+		}
+		for _, o := range pairs(c) {
+			lines = append(lines, "    "+o)
+		}
+		lines = append(lines, t.commands(c)...)
+	}
+	for _, section := range t.limits() {
+		lines = append(append(lines, ""), section.title)
+		for _, text := range section.texts {
+			lines = append(lines, "  - "+text)
+		}
+	}
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return lines
+}
+
+type diffSection struct {
+	title string
+	texts []string
+}
+
+// limits says what was not compared, and within which bound the rest was.
+func (t *diffText) limits() (all []diffSection) {
+	if len(t.NotExplored) > 0 {
+		all = append(all, diffSection{"Not explored; there may be changes of any kind:", t.NotExplored})
+	}
+	if len(t.Coarse) > 0 {
+		all = append(all, diffSection{"Answers too many to be told apart; compared were what they allow, and whether there is a reason:", t.Coarse})
+	}
+	return append(all, diffSection{fmt.Sprintf("%.0e cases were compared, within this bound:", t.Cases), t.Bound})
+}
+
+// maxComment is how many bytes a comment has at most: GitHub takes 65,536 characters.
+const maxComment = 60_000
+
+// markdown renders a comparison as a comment of GitHub or GitLab. What does not fit is counted, and what must be looked at first comes
+// first.
+func (t *diffText) markdown() string {
+	var end strings.Builder
+	for _, section := range t.limits() {
+		fmt.Fprintf(&end, "\n<details><summary>%s</summary>\n\n", markdownText(section.title))
+		for i, text := range section.texts {
+			if i == 40 {
+				fmt.Fprintf(&end, "- and %d others\n", len(section.texts)-i)
+				break
+			}
+			fmt.Fprintf(&end, "- %s\n", markdownText(shortened(text, 200)))
+		}
+		end.WriteString("\n</details>\n")
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "### Decisions: %s → %s\n\n%s.\n", markdownText(shortened(t.was, 200)), markdownText(shortened(t.is, 200)), markdownText(t.summary()))
+	var last proof.Kind
+	for i := range t.Changes {
+		c := &t.Changes[i]
+		var one strings.Builder
+		if c.Kind != last {
+			fmt.Fprintf(&one, "\n#### %s\n\n", strings.ToUpper(string(c.Kind[:1]))+string(c.Kind[1:]))
+			last = c.Kind
+		}
+		one.WriteString(t.item(c))
+		if b.Len()+one.Len()+end.Len() > maxComment {
+			fmt.Fprintf(&b, "\n**%s not shown here**; `wardkeeper diff` shows all.\n", terminal.Count(len(t.Changes)-i, "change"))
+			break
+		}
+		b.WriteString(one.String())
+	}
+	return b.String() + end.String()
+}
+
+func (t *diffText) item(c *proof.Difference) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "- %s", markdownText(c.Sentence))
+	if !c.Exact {
+		fmt.Fprintf(&b, " (%s)", inSome)
+	}
+	if s := approval(c); s != "" {
+		fmt.Fprintf(&b, " — **%s**", markdownText(s))
+	}
+	fmt.Fprintf(&b, " `%s`\n", c.ID)
+	for _, o := range pairs(c) {
+		fmt.Fprintf(&b, "  - %s\n", markdownText(o))
+	}
+	b.WriteString("\n  <details><summary>example</summary>\n\n  ```sh\n")
+	for _, line := range t.commands(c) {
+		fmt.Fprintf(&b, "  %s\n", terminal.Printable(line))
+	}
+	b.WriteString("  ```\n  </details>\n")
+	return b.String()
+}
+
+// shortened cuts a text that has more characters than a limit.
+func shortened(text string, limit int) string {
+	if runes := []rune(text); len(runes) > limit {
+		return string(runes[:limit]) + "…"
+	}
+	return text
+}
+
+// markdownText quotes a text so that it stands for itself in Markdown.
+func markdownText(text string) string {
+	var b strings.Builder
+	for _, r := range terminal.Printable(text) {
+		if strings.ContainsRune("\\`*_{}[]<>#|~!&@$", r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

@@ -1,0 +1,94 @@
+package proof
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Approval says that a change is wanted.
+type Approval struct {
+	ID     string `yaml:"id"`     // of the difference
+	Change string `yaml:"change"` // its sentence, for whoever reads the file
+	Reason string `yaml:"reason"`
+}
+
+// The limits of a file of approvals.
+const (
+	MaxApprovedSize = 1 << 20 // bytes
+	maxApprovals    = 1000
+)
+
+var differenceID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// DecodeApprovals reads an approved.yaml. It is strict: an approval without a part, a member it does not know, and an id that comes
+// twice are errors.
+func DecodeApprovals(data []byte) ([]Approval, error) {
+	if len(data) > MaxApprovedSize {
+		return nil, fmt.Errorf("more than %d bytes", MaxApprovedSize)
+	}
+	var file struct {
+		Approved []Approval `yaml:"approved"`
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("expected one document")
+	}
+	if len(file.Approved) > maxApprovals {
+		return nil, fmt.Errorf("expected up to %d approvals, got %d", maxApprovals, len(file.Approved))
+	}
+	known := map[string]bool{}
+	for i, a := range file.Approved {
+		switch {
+		case !differenceID.MatchString(a.ID):
+			return nil, fmt.Errorf("approval %d: id: expected the 32 hexadecimal digits that wardkeeper diff shows, got %q", i+1, a.ID)
+		case strings.TrimSpace(a.Change) == "" || strings.TrimSpace(a.Reason) == "":
+			return nil, fmt.Errorf("approval %d: give id, change and reason", i+1)
+		case known[a.ID]:
+			return nil, fmt.Errorf("approval %d: the id %s comes twice", i+1, a.ID)
+		}
+		known[a.ID] = true
+	}
+	return file.Approved, nil
+}
+
+// Approve notes the approvals at the changes. It returns those that are about no change: it was made otherwise, or not at all. The
+// error names an approval that says another sentence than the change has, which whoever approved it may not have meant.
+func (d *Differences) Approve(all []Approval) (unused []Approval, err error) {
+	for _, a := range all {
+		found := false
+		for i := range d.Changes {
+			c := &d.Changes[i]
+			if c.ID != a.ID {
+				continue
+			}
+			if strings.TrimSpace(a.Change) != c.Sentence {
+				return nil, fmt.Errorf("the approval of %s says %q, and the change is %q", a.ID, strings.TrimSpace(a.Change), c.Sentence)
+			}
+			c.Approved, found = strings.TrimSpace(a.Reason), true
+		}
+		if !found {
+			unused = append(unused, a)
+		}
+	}
+	return unused, nil
+}
+
+// Unapproved returns how many changes allow what was denied without being approved.
+func (d *Differences) Unapproved() (n int) {
+	for _, c := range d.Changes {
+		if c.Kind == Granted && c.Approved == "" {
+			n++
+		}
+	}
+	return n
+}

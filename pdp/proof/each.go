@@ -1,0 +1,44 @@
+package proof
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"github.com/wardkeeper/wardkeeper/pdp/proof/world"
+)
+
+// eachQuestion calls a function for the world of each question, on all processors. Progress, which may be nil, is called after each
+// world, one call at a time. The error is that of the context or the first of a call.
+func eachQuestion(ctx context.Context, questions []world.Question, progress func(done, of int), call func(context.Context, world.Question) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan world.Question)
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	done := 0
+	for range runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			for q := range next {
+				if err := call(ctx, q); err != nil {
+					cancel(err)
+				}
+				mu.Lock()
+				done++
+				if progress != nil {
+					progress(done, len(questions))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, q := range questions {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- q
+	}
+	close(next)
+	wait.Wait()
+	return context.Cause(ctx)
+}

@@ -238,8 +238,7 @@ func (r *comparer) add(ctx context.Context, part *explore.Part, kind Kind, s sen
 		d.Sentence += ": " + strings.Join(s.words, ", ")
 	}
 	id := sha256.New()
-	digest := part.Digest(s.condition)
-	fmt.Fprintf(id, "%q %q %x\n", kind, describe(part.Question), digest)
+	fmt.Fprintf(id, "%q %q\n", kind, describe(part.Question))
 	var answers []string
 	for _, c := range changes {
 		here, err := both(part, c.Condition, s.condition)

@@ -79,6 +79,8 @@ func TestChangesAreSaidInSentences(t *testing.T) {
 			"user.view in regional: standing at a region, holding clerk at the region, about somebody else or themselves", proof.Outcome{Was: "denied: not_permitted (R-1)", Is: "allowed"}},
 		"another kind of location": {`role == "chief"`, `role in {"chief", "nurse"}`, proof.Granted,
 			"user.view in regional: standing at a facility, holding nurse at the facility, about somebody else or themselves", proof.Outcome{Was: "denied: not_permitted (R-1)", Is: "allowed"}},
+		"a role that reaches down": {`role == "chief"`, `"chief" in {held | some held in input.facts.current.held}`, proof.Granted,
+			"user.view in regional: standing at a division or a facility, holding chief at the region, about somebody else or themselves", proof.Outcome{Was: "denied: not_permitted (R-1)", Is: "allowed"}},
 		"a condition more": {`role == "chief"`, "role == \"chief\"\n\tinput.subject.id != input.resource.id", proof.Revoked,
 			"user.view in regional: standing at a region, holding chief at the region, about themselves, named by id", proof.Outcome{Was: "allowed", Is: "denied: not_permitted (R-1)"}},
 		"an obligation": {`must := []`, `must := [{"id": "log", "type": "notification", "properties": {"to": "chief", "body": "viewed"}}]`, proof.Obliged,

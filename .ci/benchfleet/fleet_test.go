@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -59,7 +60,7 @@ type fleet struct {
 // database has few connections.
 func TestFleet(t *testing.T) {
 	began := time.Now()
-	binary := build(t)
+	binary := servertest.BuildWardkeeper(t)
 	postgres, redis := servertest.StartPostgres(t, fmt.Sprint("max_connections=", cmp.Or(*maximum, 10*(*size)+20))), servertest.StartRedis(t)
 	f := &fleet{t: t, database: postgres.Database(), history: history{committed: map[string][]write{}, reasons: map[string]int{}}}
 	f.fill(binary)
@@ -98,16 +99,16 @@ func TestFleet(t *testing.T) {
 	f.measure(began, "the leader is stopped", true, func() {
 		s := f.awaitLeader()
 		s.away.Store(true)
-		assert.NoError(t, s.cmd.Process.Signal(syscall.SIGSTOP))
+		assert.NoError(t, s.Process.Signal(syscall.SIGSTOP))
 		time.Sleep(*phase)
-		assert.NoError(t, s.cmd.Process.Signal(syscall.SIGCONT))
+		assert.NoError(t, s.Process.Signal(syscall.SIGCONT))
 		s.away.Store(false)
 		f.awaitVouched()
 	})
 	f.measure(began, "the leader is killed", true, func() {
 		s := f.awaitLeader()
 		s.away.Store(true)
-		assert.NoError(t, s.cmd.Process.Kill())
+		assert.NoError(t, s.Process.Kill())
 		time.Sleep(*phase)
 		f.awaitVouched()
 	})
@@ -148,7 +149,8 @@ func through(t *testing.T, address string) end {
 }
 
 func (f *fleet) start(binary, database, redis string) *sidecar {
-	return serve(f.t, binary, len(f.sidecars), "--directory", database, "--redis", redis, "--lease", lease.String(), "--config", f.settings)
+	number := len(f.sidecars)
+	return serve(f.t, binary, number, "--directory", fmt.Sprint(database, "&application_name=sidecar", number), "--redis", redis, "--lease", lease.String(), "--config", f.settings)
 }
 
 // fill makes a region with administrators and users.
@@ -162,8 +164,7 @@ func (f *fleet) fill(binary string) {
 	}
 	file := f.t.TempDir() + "/directory.json"
 	require.NoError(f.t, os.WriteFile(file, []byte(fixture.WithUsers(strings.Join(all, ","))), 0o600))
-	serve := []string{"directory", "import", file, "--to", f.database}
-	output, err := command(binary, serve...).CombinedOutput()
+	output, err := exec.Command(binary, "directory", "import", file, "--to", f.database).CombinedOutput()
 	require.NoError(f.t, err, "%s", output)
 }
 

@@ -5,21 +5,21 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-)
 
-func command(name string, args ...string) *exec.Cmd { return exec.Command(name, args...) }
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
 
 // phaseReport is what was measured in one phase.
 type phaseReport struct {
 	name            string
 	connections     samples
+	crowd           string // what the connections were for when there were most
 	revocations     []time.Duration
 	took            time.Duration
 	fetches         float64       // questions to the database
@@ -49,7 +49,7 @@ func (f *fleet) measure(began time.Time, name string, revokes bool, do func()) {
 	p := &phaseReport{name: name, load: loadAverage()}
 	before, term := map[*sidecar]counters{}, f.term()
 	for _, s := range f.sidecars {
-		before[s] = s.counters()
+		before[s] = f.counters(s)
 	}
 	reads, _, failures := f.history.counts()
 	ctx, cancel := context.WithCancel(f.t.Context())
@@ -72,6 +72,9 @@ func (f *fleet) measure(began time.Time, name string, revokes bool, do func()) {
 			err := counting.QueryRow(context.Background(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
 				AND backend_type = 'client backend' AND application_name <> 'harness'`).Scan(&n)
 			assert.NoError(f.t, err)
+			if n > p.connections.at(1) {
+				p.crowd = f.crowd()
+			}
 			p.connections = append(p.connections, n)
 		}
 	}()
@@ -85,15 +88,27 @@ func (f *fleet) measure(began time.Time, name string, revokes bool, do func()) {
 		if s.away.Load() { // it is not counted at all
 			continue
 		}
-		now, was := s.counters(), before[s]
+		now, was := f.counters(s), before[s]
 		p.fetches, p.waits, p.overdue = p.fetches+now.fetches-was.fetches, p.waits+now.waits-was.waits, p.overdue+now.overdue-was.overdue
 		p.processor += now.processor - was.processor
 	}
 	readsNow, _, failuresNow := f.history.counts()
 	p.reads, p.failures, p.terms = readsNow-reads, failuresNow-failures, f.term()-term
 	f.report.phases = append(f.report.phases, p)
+	say(began, "   at the most: %s", p.crowd)
 	say(began, "   %d connections in the median, %d at most; %.2f processors; %.1f questions to the database a second", p.connections.median(), p.connections.at(1),
 		p.processor.Seconds()/p.took.Seconds(), p.fetches/p.took.Seconds())
+}
+
+// crowd says what the connections are for: how many have asked last, or are asking, which question, and of how many sidecars.
+func (f *fleet) crowd() (all string) {
+	err := f.counting.QueryRow(context.Background(), `SELECT coalesce(string_agg(format('%s of %s sidecars: %s', n, sidecars, question), '; ' ORDER BY n DESC), '') FROM (
+		SELECT count(*) AS n, count(DISTINCT application_name) AS sidecars, CASE WHEN query ~ '^(LISTEN|NOTIFY|WITH t AS)' THEN 'listening'
+			WHEN query LIKE '%up(start, %' THEN 'parts of an organization' WHEN query LIKE '%up(id, %' THEN 'an organization'
+			WHEN query LIKE 'SELECT l.id%' THEN 'readiness' WHEN query LIKE 'SELECT CASE WHEN octet_length%' THEN 'a user' ELSE left(query, 60) END AS question
+		FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND application_name <> 'harness' GROUP BY 3) one`).Scan(&all)
+	assert.NoError(f.t, err)
+	return all
 }
 
 // counters count what one sidecar has done.
@@ -102,13 +117,13 @@ type counters struct {
 	processor               time.Duration
 }
 
-func (s *sidecar) counters() counters {
+func (f *fleet) counters(s *sidecar) counters {
 	if s.away.Load() {
 		return counters{}
 	}
 	return counters{
 		s.metric(`wardkeeper_membership_facts_total{tier="origin"}`), s.metric(`wardkeeper_membership_fetch_waits_total{outcome="shared"}`),
-		s.metric(`wardkeeper_membership_fetch_waits_total{outcome="overdue"}`), processor(s.cmd.Process.Pid),
+		s.metric(`wardkeeper_membership_fetch_waits_total{outcome="overdue"}`), servertest.ProcessorTime(f.t, s.Process.Pid),
 	}
 }
 

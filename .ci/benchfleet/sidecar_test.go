@@ -1,7 +1,6 @@
 package benchfleet
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -9,65 +8,31 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-)
 
-func build(t *testing.T) (binary string) {
-	binary = filepath.Join(t.TempDir(), "wardkeeper")
-	cmd := exec.Command("go", "build", "-o", binary, "./cmd/wardkeeper")
-	cmd.Dir = filepath.Join("..", "..")
-	output, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	return binary
-}
+	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
+)
 
 // sidecar is a running server.
 type sidecar struct {
+	*servertest.Wardkeeper
 	number int
-	cmd    *exec.Cmd
-	url    string
 	away   atomic.Bool // it was killed or stopped
 	client *http.Client
 }
 
-var urlInLog = regexp.MustCompile(`"url":"([^"]+)"`)
-
 // serve starts a server, and returns once it serves.
 func serve(t *testing.T, binary string, number int, settings ...string) *sidecar {
-	cmd := exec.Command(binary, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-format", "json"}, settings...)...)
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=2")
-	stderr, err := cmd.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGCONT)
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	})
-	lines, log := bufio.NewScanner(stderr), &strings.Builder{}
-	for lines.Scan() {
-		fmt.Fprintln(log, lines.Text())
-		if found := urlInLog.FindStringSubmatch(lines.Text()); found != nil {
-			go func() { // so that the server can write on
-				for lines.Scan() {
-				}
-			}()
-			return &sidecar{number: number, cmd: cmd, url: found[1], client: &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 4}}}
-		}
+	return &sidecar{
+		Wardkeeper: servertest.StartWardkeeper(t, binary, []string{"GOMAXPROCS=2"}, settings...), number: number,
+		client: &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 4}},
 	}
-	t.Fatalf("the server does not start:\n%s", log)
-	return nil
 }
 
 // answer is what the harness looks at.
@@ -93,7 +58,7 @@ func (s *sidecar) ask(ctx context.Context, subject, user string) (a answer, err 
 	if err != nil {
 		return a, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/access/v1/evaluation", bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/access/v1/evaluation", bytes.NewReader(body))
 	if err != nil {
 		return a, err
 	}
@@ -111,7 +76,7 @@ func (s *sidecar) ask(ctx context.Context, subject, user string) (a answer, err 
 }
 
 func (s *sidecar) get(path string) (string, error) {
-	w, err := s.client.Get(s.url + path)
+	w, err := s.client.Get(s.URL + path)
 	if err != nil {
 		return "", err
 	}
@@ -133,19 +98,6 @@ func (s *sidecar) metric(name string) (sum float64) {
 		}
 	}
 	return sum
-}
-
-// processor returns the processor time of a process.
-func processor(pid int) time.Duration {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(data), ") ")
-	fields := strings.Fields(rest)
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * (time.Second / 100)
 }
 
 // wire leads connections to a server, until it is cut: then nothing gets through, and nobody is told.

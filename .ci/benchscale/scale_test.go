@@ -26,7 +26,7 @@ func TestScale(t *testing.T) {
 	say := func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "%6.0f s  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}
-	binary := build(t)
+	binary := servertest.BuildWardkeeper(t)
 	r := &report{folder: *out}
 	for text := range strings.SplitSeq(*sizes, ",") {
 		n, err := strconv.Atoi(text)

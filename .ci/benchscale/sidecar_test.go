@@ -1,7 +1,6 @@
 package benchscale
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -16,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -26,22 +24,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-func build(t *testing.T) (binary string) {
-	binary = filepath.Join(t.TempDir(), "wardkeeper")
-	cmd := exec.Command("go", "build", "-o", binary, "./cmd/wardkeeper")
-	cmd.Dir = filepath.Join("..", "..")
-	output, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	return binary
-}
-
 // sidecar is a running server.
-type sidecar struct {
-	cmd *exec.Cmd
-	url string
-}
-
-var urlInLog = regexp.MustCompile(`"url":"([^"]+)"`)
+type sidecar struct{ *servertest.Wardkeeper }
 
 // unhurried are settings for a machine that the load and the servers share: all locations of a large organization are one fact, and
 // slowness must not count as silence, which ends what is confirmed.
@@ -70,27 +54,7 @@ func (s *sidecar) answered(t *testing.T, user int) time.Duration {
 
 // serve starts a server with settings, and returns once it serves.
 func serve(t *testing.T, binary string, settings ...string) *sidecar {
-	cmd := exec.Command(binary, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-format", "json", "--log-level", "info"}, settings...)...)
-	stderr, err := cmd.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	})
-	lines, log := bufio.NewScanner(stderr), &strings.Builder{}
-	for lines.Scan() {
-		fmt.Fprintln(log, lines.Text())
-		if found := urlInLog.FindStringSubmatch(lines.Text()); found != nil {
-			go func() { // so that the server can write on
-				for lines.Scan() {
-				}
-			}()
-			return &sidecar{cmd, found[1]}
-		}
-	}
-	t.Fatalf("the server does not start:\n%s", log)
-	return nil
+	return &sidecar{servertest.StartWardkeeper(t, binary, nil, settings...)}
 }
 
 // post sends a request and returns the answer. It may be called at the same time.
@@ -99,7 +63,7 @@ func (s *sidecar) post(path string, body any) (answer map[string]any, err error)
 	if err != nil {
 		return nil, err
 	}
-	w, err := client.Post(s.url+path, "application/json", bytes.NewReader(encoded))
+	w, err := client.Post(s.URL+path, "application/json", bytes.NewReader(encoded))
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +138,7 @@ var cachedInMetrics = regexp.MustCompile(`(?m)^wardkeeper_membership_memory_byte
 
 // cached returns the bytes of the facts that the server keeps.
 func (s *sidecar) cached(t *testing.T) float64 {
-	w, err := client.Get(s.url + "/metrics")
+	w, err := client.Get(s.URL + "/metrics")
 	require.NoError(t, err)
 	defer func() { _ = w.Body.Close() }()
 	body, err := io.ReadAll(w.Body)
@@ -197,12 +161,12 @@ func load(t *testing.T, binary string, n int) time.Duration {
 }
 
 func (s *sidecar) processorTime(t *testing.T) time.Duration {
-	return servertest.ProcessorTime(t, s.cmd.Process.Pid)
+	return servertest.ProcessorTime(t, s.Process.Pid)
 }
 
 // resident returns the largest resident set that the server has had, in MB.
 func (s *sidecar) resident(t *testing.T) float64 {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.Process.Pid))
 	require.NoError(t, err)
 	for line := range strings.Lines(string(data)) {
 		if text, ok := strings.CutPrefix(line, "VmHWM:"); ok {

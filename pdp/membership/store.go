@@ -2,6 +2,7 @@ package membership
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -25,9 +26,19 @@ type Store interface {
 	Reserved(ctx context.Context, key Key) (bool, error)
 	// Unreserve ends the reservation of a fetch, whoever has it.
 	Unreserve(ctx context.Context, key Key) error
+	// TakeSlot takes one of the slots that all sidecars have together for questions to the origin, under a name of its own and for a
+	// duration at most. It returns false if all are taken, or if the name is "". Then the record named by request, unless that is the zero
+	// Key, is requested of those who have one, for as long; otherwise it no longer is. A request proves nothing, and may be lost.
+	TakeSlot(ctx context.Context, name string, slots int, most time.Duration, request Key) (bool, error)
+	// NextRequest keeps a slot for a duration at most, and returns a record that is requested; the zero Key if none is. Then last
+	// returns the slot instead of keeping it. It returns [ErrNoSlot] if the slot was not kept in time.
+	NextRequest(ctx context.Context, name string, most time.Duration, last bool) (Key, error)
 	// Close releases the connections of the store, and those of its [Stream].
 	Close() error
 }
+
+// ErrNoSlot is the error for a slot that somebody else may have by now.
+var ErrNoSlot = errors.New("the slot was not kept in time")
 
 // Key is the name of a value in a [Store].
 type Key struct {

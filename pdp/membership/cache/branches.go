@@ -50,6 +50,9 @@ func (c *Cache) patched(ctx context.Context, n requirement, origin membership.Br
 	case c.check(known, n) == freshness.Fresh:
 		return known
 	}
+	if changes, ok := c.tracker.LocationChanges(&known.Provenance); !ok || len(changes.IDs()) == 0 {
+		return nil // and neither helps what another sidecar has fetched
+	}
 	for attempt := range branchesAttempts {
 		e, err := c.fetchForAll(ctx, n, membership.Key{Kind: membership.OrganizationParts, ID: root},
 			func(ctx context.Context) (*entry, bool) {

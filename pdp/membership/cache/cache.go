@@ -32,6 +32,10 @@ type Config struct {
 	// invalidate records, but facts are fresh by age alone, unless the origin is a [membership.Watcher].
 	Announced bool
 
+	// Slots limits the questions that all who share Store ask the origin about records at a time, whatever becomes of it within
+	// half of FetchTimeout; 0: nothing does.
+	Slots int
+
 	// Leads reports whether this sidecar fetches what others have announced as changed, for all that share Store; nil: it does not.
 	Leads func() bool
 
@@ -64,6 +68,7 @@ type Cache struct {
 	lastCheck  atomic.Pointer[originCheck] // nil before the first check
 	goodUntil  atomic.Pointer[time.Time]   // how long the last check that succeeded counts, at most
 	failedAt   atomic.Pointer[time.Time]   // when a question to the origin failed last; nil if none has since the last check
+	provenAt   atomic.Pointer[time.Time]   // when the origin was last seen to be proven to answer; nil if it was not
 	counters   counters
 	instance   string // names this process in tokens if nothing is shared
 
@@ -72,6 +77,7 @@ type Cache struct {
 	writes chan write
 	// refetches are changes whose records are to be fetched for all.
 	refetches chan pdp.Change
+	slots     *slots
 	ctx       context.Context
 	cancel    context.CancelFunc
 	work      sync.WaitGroup
@@ -95,7 +101,7 @@ func Open(cfg Config) (*Cache, error) {
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	c := &Cache{cfg: cfg, origin: cfg.Origin, store: cfg.Store, stream: cfg.Stream, log: cfg.Logger, quarantine: newQuarantine(cfg.TTL, cfg.Logger),
 		instance: cryptorand.Text(), orgFetches: make(chan struct{}, maxOrgFetches), writes: make(chan write, 1024),
-		refetches: make(chan pdp.Change, maxRefetches)}
+		refetches: make(chan pdp.Change, maxRefetches), slots: newSlots()}
 	listener, listens := cfg.Origin.(membership.Watcher)
 	confirmer := freshness.ConfirmedByNone
 	switch {
@@ -125,6 +131,11 @@ func Open(cfg Config) (*Cache, error) {
 		}
 		for range writers {
 			c.work.Go(c.writeAll)
+		}
+	}
+	if c.store != nil && c.cfg.Slots > 0 {
+		for range slotsOfOne {
+			c.work.Go(c.serveSlots)
 		}
 	}
 	return c, nil

@@ -216,6 +216,10 @@ type sharedTier struct {
 	values map[membership.Key][]byte
 	// reserved says until when the fetch of a record is reserved.
 	reserved map[membership.Key]time.Time
+	// slots says until when each one that is taken is kept.
+	slots    map[string]time.Time
+	requests []membership.Key
+	stalled  bool // values cannot be had, but the stream goes on
 	log      []membership.Announcement
 	epoch    int
 	down     bool
@@ -227,7 +231,7 @@ type sharedTier struct {
 var errTierDown = errors.New("the shared tier is down")
 
 func newSharedTier() *sharedTier {
-	return &sharedTier{values: map[membership.Key][]byte{}, reserved: map[membership.Key]time.Time{}}
+	return &sharedTier{values: map[membership.Key][]byte{}, reserved: map[membership.Key]time.Time{}, slots: map[string]time.Time{}}
 }
 
 func (h *sharedTier) epochName() string { return fmt.Sprintf("epoch-%d", h.epoch) }
@@ -274,16 +278,21 @@ func (h *sharedTier) wipe() {
 	h.set(func() {
 		h.values, h.log = map[membership.Key][]byte{}, nil
 		clear(h.reserved)
+		clear(h.slots)
+		h.requests = nil
 		h.epoch++
 	})
 }
 
 func (p *tierClient) unreachable() bool { return p.down || p.disconnected }
 
+// silent reports whether calls for values fail.
+func (p *tierClient) silent() bool { return p.unreachable() || p.stalled }
+
 func (p *tierClient) Get(_ context.Context, key membership.Key) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.unreachable() {
+	if p.silent() {
 		return nil, errTierDown
 	}
 	return p.values[key], nil
@@ -292,7 +301,7 @@ func (p *tierClient) Get(_ context.Context, key membership.Key) ([]byte, error) 
 func (p *tierClient) Put(_ context.Context, key membership.Key, value []byte, _ time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.unreachable() {
+	if p.silent() {
 		return errTierDown
 	}
 	is, _, err := record.Unpack(key, value)
@@ -313,7 +322,7 @@ func (p *tierClient) Put(_ context.Context, key membership.Key, value []byte, _ 
 func (p *tierClient) Drop(_ context.Context, keys ...membership.Key) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.unreachable() {
+	if p.silent() {
 		return errTierDown
 	}
 	for _, key := range keys {
@@ -325,7 +334,7 @@ func (p *tierClient) Drop(_ context.Context, keys ...membership.Key) error {
 func (p *tierClient) Reserve(_ context.Context, key membership.Key, most time.Duration) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.unreachable() {
+	if p.silent() {
 		return false, errTierDown
 	}
 	if !p.forgetful && time.Now().Before(p.reserved[key]) {
@@ -338,7 +347,7 @@ func (p *tierClient) Reserve(_ context.Context, key membership.Key, most time.Du
 func (p *tierClient) Reserved(_ context.Context, key membership.Key) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.unreachable() {
+	if p.silent() {
 		return false, errTierDown
 	}
 	return time.Now().Before(p.reserved[key]), nil
@@ -347,11 +356,47 @@ func (p *tierClient) Reserved(_ context.Context, key membership.Key) (bool, erro
 func (p *tierClient) Unreserve(_ context.Context, key membership.Key) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.unreachable() {
+	if p.silent() {
 		return errTierDown
 	}
 	delete(p.reserved, key)
 	return nil
+}
+
+func (p *tierClient) TakeSlot(_ context.Context, name string, slots int, most time.Duration, request membership.Key) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.silent() {
+		return false, errTierDown
+	}
+	maps.DeleteFunc(p.slots, func(_ string, until time.Time) bool { return !time.Now().Before(until) })
+	if name != "" && len(p.slots) < slots {
+		p.slots[name] = time.Now().Add(most)
+		p.requests = slices.DeleteFunc(p.requests, func(one membership.Key) bool { return one == request })
+		return true, nil
+	}
+	if request != (membership.Key{}) && !slices.Contains(p.requests, request) {
+		p.requests = append(p.requests, request)
+	}
+	return false, nil
+}
+
+func (p *tierClient) NextRequest(_ context.Context, name string, most time.Duration, last bool) (next membership.Key, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.silent() {
+		return next, errTierDown
+	}
+	if !time.Now().Before(p.slots[name]) {
+		return next, membership.ErrNoSlot
+	}
+	p.slots[name] = time.Now().Add(most)
+	if len(p.requests) > 0 {
+		next, p.requests = p.requests[0], p.requests[1:]
+	} else if last {
+		delete(p.slots, name)
+	}
+	return next, nil
 }
 
 func (p *tierClient) Announce(_ context.Context, changes []pdp.Change) (membership.Position, error) {

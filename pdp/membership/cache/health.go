@@ -23,6 +23,9 @@ const (
 	// checkLife is how long a check that succeeded is reused, if it is known that the origin answers: up to the half less, so that
 	// sidecars that began together do not check together. Each check takes a connection to the database.
 	checkLife = 10 * time.Minute
+	// takeoverLeases is how many leases a proof by another sidecar may be missing until the origin is checked, and at least how many more
+	// until all have done so: as long as another one usually needs to take its place. All would connect at once.
+	takeoverLeases = 5
 )
 
 // originCheck is the result of a check of the origin.
@@ -35,16 +38,15 @@ type originCheck struct {
 // [*pdp.DegradedError] while memory has facts that are fresh enough. What only the shared store may have does not count,
 // because nothing proves that it is there. Quarantined records are not an error here.
 //
-// It does not ask the origin while that is proven to tell of its changes, to this sidecar or to the one that listens for all, if
-// this sidecar has asked it within checkLife, and no question to it has failed since that proof began.
+// It does not ask the origin while that is proven to tell of its changes, to this sidecar or to the one that listens for all, and for some
+// leases after the latter, if this sidecar has asked it within checkLife, and no question to it has failed since that proof began.
 func (c *Cache) CheckFacts(ctx context.Context) error {
 	now := time.Now()
 	if last := c.lastCheck.Load(); last != nil && membership.Elapsed(now, last.at) < checkInterval {
 		return last.err
 	}
 	if good := c.goodUntil.Load(); good != nil && now.Before(*good) && now.Round(0).Before(good.Round(0)) {
-		failed := c.failedAt.Load()
-		if since, proven := c.tracker.ConfirmedByOriginSince(); proven && (failed == nil || since.After(*failed)) {
+		if c.originProven(now) {
 			return nil
 		}
 	}
@@ -70,6 +72,20 @@ func (c *Cache) CheckFacts(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// originProven reports whether the origin is proven to answer, or was until lately.
+func (c *Cache) originProven(now time.Time) bool {
+	failed, last := c.failedAt.Load(), c.provenAt.Load()
+	since, proven := c.tracker.ConfirmedByOriginSince()
+	switch {
+	case proven && (failed == nil || since.After(*failed)):
+		c.provenAt.Store(&now)
+		return true
+	case proven || c.store == nil || last == nil || failed != nil && !failed.Before(*last):
+		return false
+	}
+	return membership.Elapsed(now, *last) < takeoverLeases*c.cfg.Lease+rand.N(takeoverLeases*c.cfg.Lease)
 }
 
 // failed notes that a question to the origin failed. What a faulty record or a caller who has gone is to blame for says nothing about

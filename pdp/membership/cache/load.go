@@ -19,18 +19,20 @@ import (
 func (c *Cache) user(ctx context.Context, n requirement, id string) (*entry, error) {
 	key := membership.Key{Kind: membership.UserRecord, ID: id}
 	return c.lookup(ctx, n, func() *entry { return c.memory.get(key) }, key,
-		func(ctx context.Context, n requirement) (*entry, error) {
-			return c.fetchForAll(ctx, n, key, func(ctx context.Context) (*entry, bool) { return c.fromShared(ctx, n, key) },
-				func(shared *entry) (*entry, []*entry, error) {
-					e, err := c.fetch(ctx, n, key, func(ctx context.Context, began freshness.Provenance) (*entry, error) {
-						raw, err := c.origin.User(ctx, id)
-						if err != nil || raw == nil {
-							return c.absent(n, key, began), err
-						}
-						return c.userEntry(n, key, *raw, began, shared)
-					})
-					return e, []*entry{e}, err
-				})
+		func(ctx context.Context, n requirement) (*entry, error) { return c.loadUser(ctx, n, key) })
+}
+
+func (c *Cache) loadUser(ctx context.Context, n requirement, key membership.Key) (*entry, error) {
+	return c.fetchForAll(ctx, n, key, func(ctx context.Context) (*entry, bool) { return c.fromShared(ctx, n, key) },
+		func(shared *entry) (*entry, []*entry, error) {
+			e, err := c.fetch(ctx, n, key, func(ctx context.Context, began freshness.Provenance) (*entry, error) {
+				raw, err := c.origin.User(ctx, key.ID)
+				if err != nil || raw == nil {
+					return c.absent(n, key, began), err
+				}
+				return c.userEntry(n, key, *raw, began, shared)
+			})
+			return e, []*entry{e}, err
 		})
 }
 
@@ -135,11 +137,16 @@ func (c *Cache) loadOrganization(ctx context.Context, n requirement, location st
 			return e, nil
 		}
 	}
-	at := membership.Key{Kind: membership.LocationPointer, ID: location}
-	reserved := at
+	reserved := membership.Key{Kind: membership.LocationPointer, ID: location}
 	if root := c.orgIndex.find(location); root != "" {
 		reserved = membership.Key{Kind: membership.OrganizationRecord, ID: root}
 	}
+	return c.loadWhole(ctx, n, location, reserved)
+}
+
+// loadWhole loads the organization of a location as a whole. The fetch is reserved under a key.
+func (c *Cache) loadWhole(ctx context.Context, n requirement, location string, reserved membership.Key) (*entry, error) {
+	at := membership.Key{Kind: membership.LocationPointer, ID: location}
 	e, err := c.fetchForAll(ctx, n, reserved, func(ctx context.Context) (*entry, bool) { return c.sharedOrganization(ctx, n, location) },
 		func(shared *entry) (*entry, []*entry, error) { return c.fetchOrganization(ctx, n, at, shared) })
 	if err == nil && e.tree != nil && e.tree.Faults == nil {

@@ -22,6 +22,7 @@ type requirement struct {
 	fresh      bool              // records fetched before the view do not count
 	traced     bool              // the view belongs to a request that is traced
 	noFallback bool              // unconfirmed records do not count, even if the origin is down
+	forOther   bool              // another sidecar needs the record, and finds none that it can use
 	// atLeast are positions in the stream of announcements that the records must include.
 	atLeast []membership.Position
 }

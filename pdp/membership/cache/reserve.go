@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"time"
@@ -28,84 +29,129 @@ const (
 // share of it, in this order. fetch is given what read has found if that is not usable. If fetch fails, the result is that too.
 func (c *Cache) fetchForAll(ctx context.Context, n requirement, key membership.Key, read func(context.Context) (*entry, bool), fetch func(*entry) (*entry, []*entry, error)) (*entry, error) {
 	known, usable := read(ctx)
-	if usable {
+	if usable && !n.forOther {
 		return known, nil
 	}
-	var reserved *membership.Key
-	if !n.fresh && c.storeUsable() {
-		again, usable, mine := c.awaitFetch(ctx, key, read)
-		if mine {
-			reserved = &key
+	var t turn
+	switch {
+	case n.forOther:
+		t.reserved = &key
+	case !n.fresh && c.storeUsable():
+		t = c.awaitTurn(ctx, key, read)
+		defer c.slots.giveBack(t.slot)
+		if t.usable {
+			c.share(t.reserved)
+			return t.read, nil
 		}
-		if usable {
-			c.share(reserved)
-			return again, nil
-		}
-		if again != nil {
-			known = again
-		}
+		known = cmp.Or(t.read, known)
 	}
 	e, shared, err := fetch(known)
 	if err != nil {
-		c.share(reserved)
+		c.share(t.reserved)
 		return known, err
 	}
 	if !c.keep(e) {
 		shared = nil
 	}
-	c.share(reserved, shared...)
+	c.share(t.reserved, shared...)
 	return e, nil
 }
 
-// awaitFetch reserves the fetch of a record, or waits for that of another sidecar. It returns what read returned last, and whether
-// this sidecar has the reservation now.
-func (c *Cache) awaitFetch(ctx context.Context, key membership.Key, read func(context.Context) (*entry, bool)) (e *entry, usable, reserved bool) {
-	w := waiting{began: time.Now(), pause: minWaitPause}
-	for {
-		reserved, err := c.store.Reserve(ctx, key, c.cfg.FetchTimeout/reservedShare)
+// turn is what becomes of waiting: a usable record, or that this sidecar fetches it.
+type turn struct {
+	read     *entry // what was read last
+	usable   bool
+	reserved *membership.Key // nil: this sidecar has not reserved the fetch
+	slot     slot
+}
+
+// awaitTurn waits until this sidecar has reserved the fetch of a record and has a slot for it, or another one has fetched the record, or
+// there is no use in waiting on.
+func (c *Cache) awaitTurn(ctx context.Context, key membership.Key, read func(context.Context) (*entry, bool)) (t turn) {
+	w := waiting{began: time.Now(), pause: minWaitPause, most: c.cfg.FetchTimeout / waitShare}
+	var requested time.Time
+	for vain, overdue := 0, false; ; {
+		mine, err := c.store.Reserve(ctx, key, c.cfg.FetchTimeout/reservedShare)
 		if err != nil {
-			return e, false, false
+			if !c.storeStalls() {
+				return t
+			}
+			w.most = c.cfg.FetchTimeout / slotShare
 		}
-		if reserved { // another sidecar may have fetched it since
-			e, usable = read(ctx)
-			return e, usable, true
+		if mine {
+			if t.read, t.usable = read(ctx); t.usable { // another sidecar may have fetched it since
+				t.reserved = &key
+				return t
+			}
 		}
-		if !c.awaitEnd(ctx, &w, key) {
-			return e, false, false
+		if mine || overdue {
+			var busy bool
+			if t.slot, busy = c.takeSlot(ctx, key); !busy || vain == maxVain || mine && !requestable(key) {
+				if mine {
+					t.reserved = &key
+				} else {
+					c.counters.overdue.Add(1)
+				}
+				return t
+			}
+			requested, overdue, w.most = time.Now(), false, c.cfg.FetchTimeout/slotShare
 		}
-		if e, usable = read(ctx); usable {
-			c.counters.awaited.Add(1)
-			return e, true, false
+		switch c.awaitEnd(ctx, &w, key) {
+		case unknown:
+			return t
+		case late:
+			if overdue = requested.IsZero() && c.cfg.Slots > 0; !overdue {
+				c.counters.overdue.Add(1)
+				c.slots.waitedInVain(requested)
+				return t
+			}
+		case ended:
+			if t.read, t.usable = read(ctx); t.usable {
+				c.counters.awaited.Add(1)
+				c.slots.helped(requested)
+				return t
+			}
+			if membership.Elapsed(time.Now(), requested) < c.cfg.FetchTimeout/reservedShare {
+				vain++ // the reservation has not expired
+			}
 		}
 	}
 }
 
-// waiting is how long a sidecar has waited for the fetch of another one, and how long it will until it looks again.
+// waiting is how long a sidecar has waited for the fetch of another one, how long it may, and how long it will until it looks again.
 type waiting struct {
-	began time.Time
-	pause time.Duration
+	began       time.Time
+	most, pause time.Duration
 }
 
-// awaitEnd waits until no sidecar has reserved the fetch of a record. It returns false if this takes too long, or cannot be known.
-func (c *Cache) awaitEnd(ctx context.Context, w *waiting, key membership.Key) bool {
+// outcome of waiting for the end of a reservation.
+type outcome int
+
+const (
+	ended   outcome = iota
+	late            // it takes too long
+	unknown         // the shared store does not say, or nobody needs the record any more
+)
+
+// awaitEnd waits until no sidecar has reserved the fetch of a record.
+func (c *Cache) awaitEnd(ctx context.Context, w *waiting, key membership.Key) outcome {
 	ctx, span := tracing.Start(ctx, "wait")
 	defer span.End()
 	for {
-		if membership.Elapsed(time.Now(), w.began) > c.cfg.FetchTimeout/waitShare {
-			c.counters.overdue.Add(1)
-			return false
+		if membership.Elapsed(time.Now(), w.began) > w.most {
+			return late
 		}
 		select {
 		case <-time.After(w.pause/2 + rand.N(w.pause)):
 		case <-ctx.Done():
-			return false
+			return unknown
 		}
 		w.pause = min(2*w.pause, maxWaitPause)
 		switch held, err := c.store.Reserved(ctx, key); {
-		case err != nil:
-			return false
-		case !held:
-			return true
+		case err != nil && !c.storeStalls():
+			return unknown
+		case err == nil && !held:
+			return ended
 		}
 	}
 }

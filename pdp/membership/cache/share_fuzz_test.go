@@ -39,6 +39,14 @@ func (l constantStore) Reserved(context.Context, membership.Key) (bool, error) {
 
 func (l constantStore) Unreserve(context.Context, membership.Key) error { return nil }
 
+func (l constantStore) TakeSlot(context.Context, string, int, time.Duration, membership.Key) (bool, error) {
+	return true, nil
+}
+
+func (l constantStore) NextRequest(context.Context, string, time.Duration, bool) (membership.Key, error) {
+	return membership.Key{}, nil
+}
+
 func (l constantStore) Drop(context.Context, ...membership.Key) error { return nil }
 
 func (l constantStore) Announce(context.Context, []pdp.Change) (membership.Position, error) {

@@ -176,7 +176,7 @@ func simulate(t *testing.T, seed uint64, d disturbances) *eventLog {
 	channels := make([]*channel, len(clients))
 	for i := range clients {
 		clients[i] = shared.connect()
-		quiet := func(cfg *Config) { cfg.Logger = slog.New(slog.DiscardHandler) }
+		quiet := func(cfg *Config) { cfg.Logger, cfg.Slots = slog.New(slog.DiscardHandler), int(seed%3) }
 		if d.listening {
 			c, handler := openWatched(t, o, clients[i], true, quiet)
 			handler.Began(time.Now(), o.history)
@@ -258,6 +258,13 @@ func simulate(t *testing.T, seed uint64, d disturbances) *eventLog {
 	act(6, time.Second, func(r *rand.Rand) { // a sidecar ends that has reserved a fetch, or somebody says so
 		key := membership.Key{Kind: membership.UserRecord, ID: fmt.Sprintf("u%d", r.IntN(simulatedUsers))}
 		shared.set(func() { shared.reserved[key] = time.Now().Add(time.Duration(r.IntN(2000)) * time.Millisecond) })
+	})
+	act(7, time.Second, func(r *rand.Rand) { // a sidecar ends that has a slot, or somebody says so, or requests what is there or not
+		shared.set(func() {
+			shared.slots["another"] = time.Now().Add(time.Duration(r.IntN(2000)) * time.Millisecond)
+			kind := []membership.Kind{membership.UserRecord, membership.OrganizationRecord, membership.LocationPointer, 'x'}[r.IntN(4)]
+			shared.requests = append(shared.requests, membership.Key{Kind: kind, ID: []string{"u0", "u1", "metro", "ghi", "nobody", ""}[r.IntN(6)]})
+		})
 	})
 	if d.forging {
 		act(4, 3*time.Second, func(r *rand.Rand) {

@@ -9,13 +9,15 @@ import (
 )
 
 // Keys builds the names of keys in Redis. A cluster places a key by its part in braces: each record separately, the
-// three keys of the stream and its leader together, and all claims together.
+// three keys of the stream and its leader together, slots and requests together, and all claims together.
 type Keys struct {
 	prefix     string
 	format     string // of values
 	log, state string // keys of the stream: its entries and its position
 	leader     string // key of the election
 	claims     string // begins the keys of claims
+	slots      string // key of the slots for fetches
+	requests   string // key of the records that are requested of those who have a slot, in a format
 }
 
 // sealedFormat is the format of values that a fleet key seals, without its version.
@@ -25,10 +27,11 @@ const sealedFormat = "s"
 func NewKeys(prefix string, sealed bool) Keys {
 	k := Keys{prefix: prefix, format: record.PackedVersion, log: prefix + ":{changes}:log", state: prefix + ":{changes}:state",
 		leader: prefix + ":{changes}:leader",
-		claims: prefix + ":{claims}:"}
+		claims: prefix + ":{claims}:", slots: prefix + ":{fetches}:slots"}
 	if sealed {
 		k.format += sealedFormat
 	}
+	k.requests = prefix + ":{fetches}:requests:" + k.format
 	return k
 }
 

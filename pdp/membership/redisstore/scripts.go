@@ -27,6 +27,47 @@ redis.call('SET', KEYS[1], new, 'PX', ARGV[2])
 return 1
 `)
 
+// The scripts of slots have the keys slots and requests, whose members are ordered by time. Arguments: the name of a slot, how long it is
+// kept in milliseconds. A time that nobody can have set is of before the server's clock was set back.
+const slotsNow = `
+local time = redis.call('TIME')
+local now, most = time[1] * 1000 + math.floor(time[2] / 1000), tonumber(ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], now + most + 60000, '+inf')
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - most)
+local function keep()
+  redis.call('ZADD', KEYS[1], now + most, ARGV[1])
+  redis.call('PEXPIRE', KEYS[1], most + 60000)
+end
+`
+
+// takeSlotScript takes a slot, and whoever does needs no request any more, or else adds one. Arguments also: the number of slots, the request, the most requests.
+var takeSlotScript = redis.NewScript(slotsNow + `
+if ARGV[1] ~= '' and redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[3]) then
+  keep()
+  redis.call('ZREM', KEYS[2], ARGV[4])
+  return 1
+end
+if ARGV[4] ~= '' and redis.call('ZCARD', KEYS[2]) < tonumber(ARGV[5]) then
+  redis.call('ZADD', KEYS[2], 'NX', now, ARGV[4])
+  redis.call('PEXPIRE', KEYS[2], most)
+end
+return 0
+`)
+
+// nextRequestScript returns the oldest request, ” if there is none, and nothing if the slot is not known. Argument also: whether to return
+// the slot in the second case.
+var nextRequestScript = redis.NewScript(slotsNow + `
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return false end
+local oldest = redis.call('ZPOPMIN', KEYS[2])[1]
+if not oldest and ARGV[3] == '1' then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+else
+  keep()
+end
+return oldest or ''
+`)
+
 // The scripts of the stream begin with scriptEpoch and end with scriptState, which returns what parseStreamState reads. The
 // run_id identifies the server's process, and the replication id distinguishes two terms of one process as a master. Replicas
 // count if they answered within two seconds. The id and number of the newest entry reveal data restored from an older state.

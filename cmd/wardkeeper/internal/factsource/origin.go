@@ -65,6 +65,7 @@ func Open(cfg Config) (s Sources, err error) {
 			r := relay.New(relay.Config{Watcher: origin, Stream: shared, Election: shared, Lease: cmp.Or(cfg.Lease, time.Second), Logger: cfg.Logger})
 			cfg.Origin, cfg.Stream, s.Listening = relayed{origin, r}, r, r.Status
 			cfg.Leads = func() bool { return r.Status().Leading }
+			cfg.Slots = fleetSlots
 		}
 	}
 	s.Facts, err = cache.Open(cfg.Config)
@@ -84,6 +85,10 @@ func (o relayed) Watch(ctx context.Context, h membership.ChangeHandler) { o.rela
 // Redis, and any of a thousand sidecars may be the one that fetches what has changed. If they fetch f records a second together,
 // they keep some f times this long.
 const sharedIdle = 250 * time.Millisecond
+
+// fleetSlots is how many questions about records all sidecars that share a Redis ask a database at a time. Each has a connection, and the
+// one that listens for all has another; some more are opened for lists and checks.
+const fleetSlots = 12
 
 // OpenOrigin opens the system of record that the settings name.
 func OpenOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, error) {

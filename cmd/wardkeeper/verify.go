@@ -40,7 +40,8 @@ built-in policy), and say of each property whether it holds in all of them: ever
 an allow has no reason and a denial has one; and what the security team writes into properties.yaml.
 
 A property is proved within the bound that is printed, refuted with the smallest example, as commands that ask it again, or not
-decided, with the reason. Every example is put to OPA's interpreter before it is shown.
+decided, with the reason. Every example is put to OPA's interpreter before it is shown. Lines of the policy that no case reaches are listed, and comparisons that come
+out one way in every case: nothing is proved about what they would do otherwise.
 
 Exit status: 0 everything is proved, 1 something is refuted or not decided, 2 could not be verified.`,
 		Example: `  wardkeeper verify
@@ -193,6 +194,12 @@ func (v *verification) print(p process, r *proof.Report) error {
 	lines = append(lines, fmt.Sprintf("%.0e cases with %d answers were explored, within this bound:", r.Cases, r.Classes))
 	for _, b := range r.Bound {
 		lines = append(lines, "  - "+b)
+	}
+	if len(r.Gaps) > 0 {
+		lines = append(lines, "Nothing is proved about what these lines would do otherwise: either they are not needed, or the bound is too small for them:")
+	}
+	for _, g := range r.Gaps {
+		lines = append(lines, fmt.Sprintf("  - %s:%d: %s", terminal.Printable(g.File), g.Line, g.Why))
 	}
 	for _, line := range lines {
 		if err := printLine(p.stdout, line); err != nil {

@@ -7,7 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/wardkeeper/wardkeeper/pdp/proof/diagram"
+	"github.com/wardkeeper/wardkeeper/pdp/proof/explore"
 )
 
 // Property is what has to hold of a policy in every case.
@@ -172,4 +176,55 @@ func (p *Property) about(model, action string) bool {
 		}
 	}
 	return included
+}
+
+// where returns the cases that a property is about.
+func (p *Property) where(part *explore.Part) diagram.Node {
+	where := diagram.True
+	if p.Subject != nil && len(p.Subject.Roles) > 0 {
+		where = part.And(where, part.HoldsOnly(p.Subject.Roles))
+	}
+	if p.Subject != nil && len(p.Subject.Without) > 0 {
+		where = part.And(where, part.HoldsNone(func(role string) bool { return slices.Contains(p.Subject.Without, role) }))
+	}
+	if len(p.Sets) > 0 {
+		any := diagram.False
+		for name, texts := range p.Sets {
+			any = part.Or(any, part.Sets(name, texts))
+		}
+		where = part.And(where, any)
+	}
+	if p.CurrentLocation == given {
+		where = part.And(where, part.SaysCurrent())
+	}
+	return where
+}
+
+// names reports whether an answer is a denial with one of the reasons of a property.
+func (p *Property) names(answer *ast.Term) bool {
+	allow, _, ok := read(answer)
+	if !ok || allow {
+		return false
+	}
+	object, isObject := answer.Value.(ast.Object)
+	if !isObject {
+		return false
+	}
+	list := object.Get(ast.StringTerm("reasons"))
+	if list == nil {
+		return false
+	}
+	all, isArray := list.Value.(*ast.Array)
+	return isArray && all.Until(func(reason *ast.Term) bool {
+		o, isObject := reason.Value.(ast.Object)
+		if !isObject {
+			return false
+		}
+		code := o.Get(ast.StringTerm("code"))
+		text, isText := ast.String(""), false
+		if code != nil {
+			text, isText = code.Value.(ast.String)
+		}
+		return isText && slices.Contains(p.Reasons, string(text))
+	})
 }

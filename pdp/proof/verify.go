@@ -33,6 +33,8 @@ type Report struct {
 	Bound    []string  `json:"bound"` // what the small worlds have, in which everything was proved
 	Cases    float64   `json:"cases"` // that were explored
 	Classes  int       `json:"classes"`
+	// Gaps are the lines of the policy that the cases say little about; nil if actions were left out.
+	Gaps []explore.Gap `json:"gaps,omitempty"`
 }
 
 // Finding is what was found out about one property.
@@ -73,6 +75,7 @@ type verifier struct {
 	report   *Report
 	findings map[string]*Finding
 	met      map[string]bool // the properties that some case is about
+	coverage *explore.Coverage
 }
 
 // Verify explores all small worlds and says of each property whether it holds there. It uses all processors. The error is that of
@@ -82,7 +85,8 @@ func Verify(ctx context.Context, v Verification) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &verifier{Verification: v, report: &Report{Bound: world.Bound()}, findings: map[string]*Finding{}, met: map[string]bool{answers: true, neverFails: true, allowBare: true, denialReasons: true}}
+	r := &verifier{Verification: v, report: &Report{Bound: world.Bound()}, findings: map[string]*Finding{}, met: map[string]bool{answers: true, neverFails: true, allowBare: true, denialReasons: true},
+		coverage: d.NewCoverage()}
 	names := []string{answers, neverFails, allowBare, denialReasons}
 	for _, p := range v.Properties {
 		names = append(names, p.Name)
@@ -99,6 +103,9 @@ func Verify(ctx context.Context, v Verification) (*Report, error) {
 			f.Status, f.Why = NotDecided, []string{"no case is about it: it says nothing"}
 		}
 		r.report.Findings = append(r.report.Findings, *f)
+	}
+	if len(v.Actions) == 0 {
+		r.report.Gaps = r.coverage.Gaps()
 	}
 	return r.report, nil
 }
@@ -177,6 +184,9 @@ func (r *verifier) part(ctx context.Context, part *explore.Part) (err error) {
 	defer diagram.Guard(&err)
 	side := &part.Sides[0]
 	classes, err := part.Classes(side)
+	if err == nil {
+		err = r.coverage.Add(part, side)
+	}
 	if errors.Is(err, diagram.ErrTooLarge) || errors.Is(err, diagram.ErrTooLong) {
 		r.undecided(part.Question, err.Error())
 		return nil
@@ -255,164 +265,4 @@ func read(answer *ast.Term) (allow bool, reasons int, ok bool) {
 		return bool(b), reasons, isBool
 	}
 	return false, 0, false
-}
-
-// property holds a property of the security team against a part.
-func (r *verifier) property(ctx context.Context, p *Property, part *explore.Part, classes []explore.Class, allowed diagram.Node) error {
-	where := p.where(part)
-	for _, c := range classes {
-		if (p.Never == Allowed || p.names(c.Answer)) && part.And(where, c.Condition) != diagram.False {
-			r.mu.Lock()
-			r.met[p.Name] = true
-			r.mu.Unlock()
-			break
-		}
-	}
-	if p.Never == Allowed {
-		return r.refuteAny(ctx, p.Name, part, part.And(where, allowed), classes)
-	}
-	elsewhere := part.Elsewhere()
-	decided, err := part.Decided(&part.Sides[0])
-	if err != nil {
-		return err
-	}
-	for _, c := range classes {
-		if !p.names(c.Answer) {
-			continue
-		}
-		here := part.And(where, c.Condition)
-		others := part.Except(part.And(part.And(where, decided), part.Exists(here, elsewhere)), c.Condition)
-		if others == diagram.False {
-			continue
-		}
-		values := part.Smallest(others, part.Cost)
-		if err := r.refuteAny(ctx, p.Name, part, part.Like(values, make([]bool, len(values))), classes); err != nil {
-			return err
-		}
-		return r.but(ctx, p.Name, part, part.And(here, part.Like(values, elsewhere)), c.Answer)
-	}
-	return nil
-}
-
-// where returns the cases that a property is about.
-func (p *Property) where(part *explore.Part) diagram.Node {
-	where := diagram.True
-	if p.Subject != nil && len(p.Subject.Roles) > 0 {
-		where = part.And(where, part.HoldsOnly(p.Subject.Roles))
-	}
-	if p.Subject != nil && len(p.Subject.Without) > 0 {
-		where = part.And(where, part.HoldsNone(func(role string) bool { return slices.Contains(p.Subject.Without, role) }))
-	}
-	if len(p.Sets) > 0 {
-		any := diagram.False
-		for name, texts := range p.Sets {
-			any = part.Or(any, part.Sets(name, texts))
-		}
-		where = part.And(where, any)
-	}
-	if p.CurrentLocation == given {
-		where = part.And(where, part.SaysCurrent())
-	}
-	return where
-}
-
-// names reports whether an answer is a denial with one of the reasons of a property.
-func (p *Property) names(answer *ast.Term) bool {
-	allow, _, ok := read(answer)
-	if !ok || allow {
-		return false
-	}
-	object, isObject := answer.Value.(ast.Object)
-	if !isObject {
-		return false
-	}
-	list := object.Get(ast.StringTerm("reasons"))
-	if list == nil {
-		return false
-	}
-	all, isArray := list.Value.(*ast.Array)
-	return isArray && all.Until(func(reason *ast.Term) bool {
-		o, isObject := reason.Value.(ast.Object)
-		if !isObject {
-			return false
-		}
-		code := o.Get(ast.StringTerm("code"))
-		text, isText := ast.String(""), false
-		if code != nil {
-			text, isText = code.Value.(ast.String)
-		}
-		return isText && slices.Contains(p.Reasons, string(text))
-	})
-}
-
-// refuteAny refutes a property where a condition holds, which is in one of some classes.
-func (r *verifier) refuteAny(ctx context.Context, name string, part *explore.Part, where diagram.Node, classes []explore.Class) error {
-	for _, c := range classes {
-		if here := part.And(where, c.Condition); here != diagram.False {
-			return r.refute(ctx, name, part, here, c.Answer, true)
-		}
-	}
-	return nil
-}
-
-// refute refutes a property with the smallest example of a condition, unless there is a smaller one already.
-func (r *verifier) refute(ctx context.Context, name string, part *explore.Part, where diagram.Node, answer *ast.Term, answered bool) error {
-	values := part.Smallest(where, part.Cost)
-	example, err := r.example(ctx, part, values, answer, answered)
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f := r.findings[name]
-	if f.Example == nil || example.cost < f.Example.cost {
-		f.Status, f.Example, f.But, f.Why = Refuted, example, nil, nil
-	}
-	return nil
-}
-
-// but adds the example that differs only in what the answer may not depend on.
-func (r *verifier) but(ctx context.Context, name string, part *explore.Part, where diagram.Node, answer *ast.Term) error {
-	example, err := r.example(ctx, part, part.Smallest(where, part.Cost), answer, true)
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if f := r.findings[name]; f.But == nil {
-		f.But = example
-	}
-	return nil
-}
-
-// example makes an example and asks the policy about it.
-func (r *verifier) example(ctx context.Context, part *explore.Part, values []int, answer *ast.Term, answered bool) (*Example, error) {
-	example, err := NewExample(part.Case(values))
-	if err != nil {
-		return nil, err
-	}
-	for i, v := range values {
-		example.cost += part.Cost(i, v)
-	}
-	got, err := askAbout(ctx, r.Policy, part.Case(values))
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		example.Error = err.Error()
-		if answered {
-			if _, _, ok := read(answer); ok {
-				return nil, fmt.Errorf("the policy fails where an answer was expected: %w: %s", err, example.Command(""))
-			}
-		}
-		return example, nil
-	}
-	if example.Answer, err = canonical(answerOf(got)); err != nil {
-		return nil, err
-	}
-	allow, reasons, ok := read(answer)
-	if !answered || ok && (allow != got.Allow || reasons > 0 != (len(got.Reasons) > 0)) || !ok && got.Allow {
-		return nil, fmt.Errorf("the policy answers %s, and %v was expected: %s", example.Answer, answer, example.Command(""))
-	}
-	return example, nil
 }

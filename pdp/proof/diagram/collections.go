@@ -146,6 +146,7 @@ func (s *Store) lookup(of, key Node) Node {
 		s.tell(k, c, i, found)
 		switch {
 		case !found:
+			s.Missing(of, k)
 			return Undefined
 		case c.Kind == Set:
 			return s.Ite(c.Entries[i].When, k, Undefined)

@@ -19,6 +19,8 @@ type Store struct {
 	Differ func(a, b Node)
 	// Opaque is told the name of a built-in function whose result depends on a text in another way than by equality.
 	Opaque func(function string, texts []Node)
+	// Missing is told of a text that an object was found not to have as a key.
+	Missing func(object, key Node)
 }
 
 type value struct {
@@ -52,7 +54,7 @@ type Entry struct {
 // NewStore returns a store over variables with the numbers of values that are given.
 func NewStore(domains []int, limit int) *Store {
 	s := &Store{Diagrams: New(domains, limit), byHash: map[int][]Node{}, collections: map[string]Node{}, operations: map[string]uint32{},
-		concrete: map[Node]Node{}, Differ: func(Node, Node) {}, Opaque: func(string, []Node) {}}
+		concrete: map[Node]Node{}, Differ: func(Node, Node) {}, Opaque: func(string, []Node) {}, Missing: func(Node, Node) {}}
 	s.values = append(s.values, value{})
 	s.Term(ast.BooleanTerm(true))
 	return s

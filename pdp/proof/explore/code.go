@@ -54,13 +54,27 @@ func (c *Code) Rule(path []string) string {
 	return ""
 }
 
-// at returns the file and line of a statement.
+// at returns the file and line of a statement; "" if they are not known.
 func (c *Code) at(s ir.Stmt) string {
+	if p, known := c.position(s); known {
+		return fmt.Sprintf("%s:%d", p.file, p.line)
+	}
+	return ""
+}
+
+// position is a line of the policy.
+type position struct {
+	file string
+	line int
+}
+
+// position returns the line that a statement belongs to.
+func (c *Code) position(s ir.Stmt) (at position, known bool) {
 	l := s.GetLocation()
 	if l == nil || l.File >= len(c.policy.Static.Files) || l.Row == 0 {
-		return ""
+		return position{}, false
 	}
-	return fmt.Sprintf("%s:%d", strings.TrimPrefix(c.policy.Static.Files[l.File].Value, "/"), l.Row)
+	return position{strings.TrimPrefix(c.policy.Static.Files[l.File].Value, "/"), l.Row}, true
 }
 
 func (c *Code) number(index int) *ast.Term {

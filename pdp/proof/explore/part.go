@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/ir"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/proof/diagram"
@@ -19,7 +18,7 @@ import (
 // MaxNodes is how many nodes the diagrams of one part may have. A part that needs more is explored in smaller ones.
 const MaxNodes = 2_000_000
 
-// maxRounds limits how often a world is made anew because the policy tells more texts apart than it has.
+// maxRounds limits how often a world is made anew because the policy tells more apart than it has.
 const maxRounds = 20
 
 // Decision is the rule that decides in a policy, ready to be explored. It is safe for concurrent use.
@@ -151,9 +150,9 @@ func policiesOf(decisions []*Decision) []*pdp.Policy {
 }
 
 func explore(ctx context.Context, decisions []*Decision, q world.Question, limit int) (*Part, error) {
-	var texts world.Texts
+	var demand world.Demand
 	for range maxRounds {
-		w, err := world.New(policiesOf(decisions), q, texts, limit)
+		w, err := world.New(policiesOf(decisions), q, demand, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -169,11 +168,11 @@ func explore(ctx context.Context, decisions []*Decision, q world.Question, limit
 			return nil, err
 		}
 		more := false
-		if texts, more = w.Demanded(); !more {
+		if demand, more = w.Demanded(); !more {
 			return part, nil
 		}
 	}
-	return nil, errors.New("the policy tells ever more texts apart")
+	return nil, errors.New("the policy tells ever more apart")
 }
 
 func (d *Decision) explore(ctx context.Context, w *world.World, input diagram.Node) (s *Side, err error) {
@@ -239,11 +238,6 @@ func coarse(w *world.World, value diagram.Node) diagram.Node {
 	})
 	answer := w.Insert(w.Make(diagram.Object, nil), w.Text("allow"), w.Lookup(value, w.Text("allow")), diagram.True)
 	return w.Ite(w.IsKind(value, diagram.Object), w.Insert(answer, w.Text("reasons"), some, diagram.True), value)
-}
-
-// Cover adds what became of the statements of the plan in the cases of the part, as [Machine.Cover] does.
-func (s *Side) Cover(outcomes map[ir.Stmt]Outcome, valid diagram.Node) error {
-	return s.machine.Cover(outcomes, valid)
 }
 
 // Class is an answer with the cases in which it is given.

@@ -79,7 +79,7 @@ func Bound() []string {
 		"two people, or one and the same, with any roles at these locations; nobody stands where a directory of that size is the same from another place",
 		"ids, names and usernames are such as the examples have; the order of ids is that of the examples",
 		"areas of access: those that a rule names, and two others",
-		"properties of a question: absent, null, empty, a number, true, false, every text that the policy tells apart and one that it does not; lists name locations, each once",
+		"properties of a question: those that a rule looks up, and one that none does where a rule goes by what there is; absent, null, empty, a number, true, false, every text that the policy tells apart and one that it does not; lists name locations, each once",
 		"values within values no deeper than the question's properties name and areas",
 	}
 }

@@ -94,13 +94,15 @@ func (w *World) object(members ...member) diagram.Node {
 	return w.Make(diagram.Object, entries)
 }
 
-// some returns an object where it has a member, and undefined elsewhere.
-func (w *World) some(members ...member) diagram.Node {
+// part returns a part of the question: an object where it has a member, and undefined elsewhere.
+func (w *World) part(name string, members []member) diagram.Node {
 	any := diagram.False
 	for _, m := range members {
 		any = w.Or(any, w.Defined(m.value))
 	}
-	return w.Ite(any, w.object(members...), diagram.Undefined)
+	object := w.object(members...)
+	w.parts[object] = name
+	return w.Ite(any, object, diagram.Undefined)
 }
 
 // where returns a function where a condition holds, and undefined elsewhere.
@@ -143,7 +145,7 @@ func (w *World) subjectPart() diagram.Node {
 			}
 			return w.Text("nobody")
 		})},
-		member{"properties", w.some(properties...)},
+		member{"properties", w.part("subject", properties)},
 	)
 }
 
@@ -174,7 +176,7 @@ func (w *World) actionPart() diagram.Node {
 			properties = append(properties, w.member("set ", name))
 		}
 	}
-	return w.object(member{"name", w.Text(w.actionName())}, member{"properties", w.some(properties...)})
+	return w.object(member{"name", w.Text(w.actionName())}, member{"properties", w.part("action", properties)})
 }
 
 // askedAreas returns the areas that a question may name.
@@ -243,7 +245,7 @@ func (w *World) resourcePart() diagram.Node {
 	return w.object(
 		member{"type", w.function("kind", func(v string) diagram.Node { return w.Text(v) })},
 		member{"id", id},
-		member{"properties", w.some(properties...)},
+		member{"properties", w.part("resource", properties)},
 	)
 }
 
@@ -264,7 +266,7 @@ func (w *World) contextPart() diagram.Node {
 			members = append(members, w.member("context ", name))
 		}
 	}
-	return w.some(members...)
+	return w.part("context", members)
 }
 
 // text returns where a member of the question is a text that is not empty, and what it is.

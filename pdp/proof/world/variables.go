@@ -163,7 +163,7 @@ func (w *World) declareQuestion() {
 			w.add("set username", "new@example.org", absent, empty, null, number, " bad", usernames["user"], strings.ToUpper(usernames["user"]),
 				usernames["subject"], "user", "subject")
 		case "username_confirmation":
-			w.add("set username_confirmation", "new@example.org", absent, "New@example.org", "different@example.org", empty, number)
+			w.add("set username_confirmation", "new@example.org", absent, "New@example.org", "different@example.org", usernames["user"], empty, number)
 		case "name":
 			w.add("set name", object, absent, number)
 			for _, part := range []string{"given", "family", "title"} {
@@ -202,7 +202,7 @@ func (w *World) declareQuestion() {
 
 // text declares a member that may be a text.
 func (w *World) text(name string, values ...string) {
-	v := w.add(name, append(values, w.texts[name]...)...)
+	v := w.add(name, append(values, w.demand.Texts[name]...)...)
 	v.text = true
 }
 

@@ -29,19 +29,24 @@ type World struct {
 	properties []string            // of the action
 	members    map[string][]string // that the policy reads of the other objects
 	only       map[string][]string
-	texts      map[string][]string // that the policy tells apart, by variable
+	demand     Demand
 	index      map[string]int
 	fresh      map[diagram.Node]string // the variables whose texts stand for others
-	demanded   map[string]map[string]bool
+	parts      map[diagram.Node]string // the objects that are parts of the question
+	texts      map[string]map[string]bool
+	missing    map[string]map[string]bool
 	opaque     map[string]bool
 }
 
-// Texts are the texts that a policy tells apart, by variable. They become known by exploring: see [World.Demanded].
-type Texts map[string][]string
+// Demand is what a policy asks of a world. It becomes known by exploring: see [World.Demanded].
+type Demand struct {
+	Texts   map[string][]string // that the policy tells apart, by variable
+	Members map[string][]string // that it looks up, by part of the question
+}
 
 // Values returns the values of a variable in the world of a question; nil if it has no such variable.
 func Values(policies []*pdp.Policy, q Question, variable string) ([]string, error) {
-	w, err := declared(policies, q, nil)
+	w, err := declared(policies, q, Demand{})
 	if err != nil {
 		return nil, err
 	}
@@ -53,9 +58,9 @@ func Values(policies []*pdp.Policy, q Question, variable string) ([]string, erro
 
 // New makes the world of a question to one policy, or to several that are compared. There are at most limit nodes in its diagrams; where that does not suffice even for the input, it
 // fails with [diagram.ErrTooLarge].
-func New(policies []*pdp.Policy, q Question, texts Texts, limit int) (w *World, err error) {
+func New(policies []*pdp.Policy, q Question, demand Demand, limit int) (w *World, err error) {
 	defer diagram.Guard(&err)
-	if w, err = declared(policies, q, texts); err != nil {
+	if w, err = declared(policies, q, demand); err != nil {
 		return nil, err
 	}
 	domains := make([]int, len(w.Variables))
@@ -63,15 +68,16 @@ func New(policies []*pdp.Policy, q Question, texts Texts, limit int) (w *World, 
 		domains[i] = len(v.Values)
 	}
 	w.Store = diagram.NewStore(domains, limit)
-	w.Store.Differ, w.Store.Opaque = w.differ, w.notes
+	w.Store.Differ, w.Store.Opaque, w.Store.Missing = w.differ, w.notes, w.lacks
 	w.build()
 	return w, nil
 }
 
 // declared returns a world with its variables, but without diagrams.
-func declared(policies []*pdp.Policy, q Question, texts Texts) (*World, error) {
-	w := &World{action: q.Action, only: q.Only, texts: texts, index: map[string]int{}, members: map[string][]string{},
-		fresh: map[diagram.Node]string{}, demanded: map[string]map[string]bool{}, opaque: map[string]bool{}}
+func declared(policies []*pdp.Policy, q Question, demand Demand) (*World, error) {
+	w := &World{action: q.Action, only: q.Only, demand: demand, index: map[string]int{}, members: map[string][]string{},
+		fresh: map[diagram.Node]string{}, parts: map[diagram.Node]string{}, texts: map[string]map[string]bool{}, missing: map[string]map[string]bool{},
+		opaque: map[string]bool{}}
 	for i := range trees {
 		if trees[i].name == q.Tree {
 			w.tree = &trees[i]
@@ -80,19 +86,21 @@ func declared(policies []*pdp.Policy, q Question, texts Texts) (*World, error) {
 	if w.tree == nil {
 		return nil, fmt.Errorf("there is no small world %q", q.Tree)
 	}
-	properties, members := map[string]bool{}, map[string]map[string]bool{"subject": {}, "resource": {}, "context": {}}
+	members := map[string]map[string]bool{}
+	for part := range parts {
+		members[part] = map[string]bool{}
+		for _, name := range demand.Members[part] {
+			members[part][name] = true
+		}
+	}
 	for _, p := range policies {
 		a, _ := p.FactsOf(q.Action)
 		w.actions = append(w.actions, a)
 		w.byUsername = w.byUsername || p.FindsByUsername(q.Action)
 		w.areas = union(w.areas, someAreas(p))
 		w.learn(p.Vocabulary())
-		for _, name := range readOfAction(p, q.Action) {
-			properties[name] = true
-		}
-		for part, path := range map[string][]string{"subject": {"subject", "properties"}, "resource": {"resource", "properties"}, "context": {"context"}} {
-			names, _ := p.Revision().InputMembers(path...)
-			for _, name := range names {
+		for part := range parts {
+			for _, name := range readOf(p, part, a.Properties) {
 				members[part][name] = true
 			}
 		}
@@ -100,7 +108,7 @@ func declared(policies []*pdp.Policy, q Question, texts Texts) (*World, error) {
 	for part, names := range members {
 		w.members[part] = slices.Sorted(maps.Keys(names))
 	}
-	w.properties = slices.Sorted(maps.Keys(properties))
+	w.properties = w.members["action"]
 	w.declare(policies[len(policies)-1].ResourceType(q.Action))
 	return w, nil
 }
@@ -127,13 +135,25 @@ func union(a, b []string) []string {
 	return all
 }
 
-// readOfAction returns the properties that a policy can read of an action.
-func readOfAction(p *pdp.Policy, action string) []string {
-	if names, all := p.Revision().InputMembers("action", "properties"); !all {
+// parts are the parts of a question whose members a policy may read by any name, and where they are in the input.
+var parts = map[string][]string{
+	"action": {"action", "properties"}, "subject": {"subject", "properties"}, "resource": {"resource", "properties"}, "context": {"context"},
+}
+
+// unread is a member that no policy looks up. It stands for all of them.
+const unread = "unread_member"
+
+// readOf returns the members of a part of a question that a policy is known to read. If their names are known only at evaluation,
+// they are those of the catalogue and one that is not read, until others are demanded.
+func readOf(p *pdp.Policy, part string, catalogue []string) []string {
+	names, all := p.Revision().InputMembers(parts[part]...)
+	switch {
+	case !all:
 		return names
+	case part == "action":
+		return append(slices.Clone(catalogue), unread)
 	}
-	a, _ := p.FactsOf(action) // of an action that it does not know, no rule reads one
-	return a.Properties
+	return append(names, unread)
 }
 
 // otherAreas is how many areas of access there are besides those that a rule names.
@@ -167,11 +187,11 @@ func (w *World) Value(values []int, name string) string {
 
 // differ is told of two texts that differ. If one stands for others, the variable that has it needs the other text too.
 func (w *World) differ(a, b diagram.Node) {
-	w.demand(a, b)
-	w.demand(b, a)
+	w.apart(a, b)
+	w.apart(b, a)
 }
 
-func (w *World) demand(fresh, text diagram.Node) {
+func (w *World) apart(fresh, text diagram.Node) {
 	name, ok := w.fresh[fresh]
 	if !ok || w.fresh[text] == name {
 		return
@@ -180,10 +200,21 @@ func (w *World) demand(fresh, text diagram.Node) {
 	if t == "" {
 		return
 	}
-	if w.demanded[name] == nil {
-		w.demanded[name] = map[string]bool{}
+	note(w.texts, name, t)
+}
+
+func note(all map[string]map[string]bool, name, text string) {
+	if all[name] == nil {
+		all[name] = map[string]bool{}
 	}
-	w.demanded[name][t] = true
+	all[name][text] = true
+}
+
+// lacks is told of a member that an object does not have. If that is a part of the question, it may have it.
+func (w *World) lacks(object, key diagram.Node) {
+	if part, ok := w.parts[object]; ok && textOf(w.TermOf(key)) != "" {
+		note(w.missing, part, textOf(w.TermOf(key)))
+	}
 }
 
 func (w *World) notes(function string, texts []diagram.Node) {
@@ -197,23 +228,29 @@ func (w *World) notes(function string, texts []diagram.Node) {
 // Opaque returns what the policy computes of texts otherwise than by comparing them, so that one text cannot stand for all others.
 func (w *World) Opaque() []string { return slices.Sorted(maps.Keys(w.opaque)) }
 
-// Demanded returns the texts that the policy tells apart as far as it was explored, and whether there are more than the world
-// was made with.
-func (w *World) Demanded() (texts Texts, more bool) {
-	texts = Texts{}
-	for name, own := range w.texts {
-		texts[name] = slices.Clone(own)
+// Demanded returns what the policy demands as far as it was explored, and whether that is more than the world was made with.
+func (w *World) Demanded() (demand Demand, more bool) {
+	known := func(name string) []string { return w.Variables[w.index[name]].Values }
+	texts, moreTexts := extend(w.demand.Texts, w.texts, known)
+	members, moreMembers := extend(w.demand.Members, w.missing, func(part string) []string { return w.members[part] })
+	return Demand{texts, members}, moreTexts || moreMembers
+}
+
+// extend adds what was found and is not known.
+func extend(own map[string][]string, found map[string]map[string]bool, known func(string) []string) (all map[string][]string, more bool) {
+	all = map[string][]string{}
+	for name, texts := range own {
+		all[name] = slices.Clone(texts)
 	}
-	for name, found := range w.demanded {
-		for _, t := range slices.Sorted(maps.Keys(found)) {
-			v := w.Variables[w.index[name]]
-			if !slices.Contains(v.Values, t) {
-				texts[name] = append(texts[name], t)
+	for name, texts := range found {
+		for _, t := range slices.Sorted(maps.Keys(texts)) {
+			if !slices.Contains(known(name), t) {
+				all[name] = append(all[name], t)
 				more = true
 			}
 		}
 	}
-	return texts, more
+	return all, more
 }
 
 // Cost says how far a value of a variable is from the plainest, for [diagram.Diagrams.Smallest]: the smallest example of a

@@ -88,6 +88,7 @@ type comparer struct {
 	Comparison
 	mu     sync.Mutex
 	report *Differences
+	counts []float64 // of cases, by part
 }
 
 // Compare explores all small worlds with two policies and returns where their answers differ. It uses all processors. The error
@@ -117,6 +118,7 @@ func Compare(ctx context.Context, c Comparison) (*Differences, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.report.Cases = sum(r.counts)
 	slices.Sort(r.report.NotExplored)
 	slices.Sort(r.report.Coarse)
 	slices.SortFunc(r.report.Changes, func(a, b Difference) int {
@@ -167,7 +169,7 @@ func (r *comparer) part(ctx context.Context, part *explore.Part) error {
 		r.notExplored(describe(part.Question) + ": not every text is explored: " + name)
 	}
 	r.mu.Lock()
-	r.report.Cases += part.Count(part.Valid)
+	r.counts = append(r.counts, part.Count(part.Valid))
 	if part.Sides[0].Coarse {
 		r.report.Coarse = append(r.report.Coarse, describe(part.Question))
 	}

@@ -3,6 +3,7 @@ package proof
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/wardkeeper/wardkeeper/pdp/proof/world"
@@ -41,4 +42,13 @@ func eachQuestion(ctx context.Context, questions []world.Question, progress func
 	close(next)
 	wait.Wait()
 	return context.Cause(ctx)
+}
+
+// sum adds up what the parts of all worlds have, which come in any order, so that it is the same each time.
+func sum(counts []float64) (total float64) {
+	slices.Sort(counts)
+	for _, n := range counts {
+		total += n
+	}
+	return total
 }

@@ -76,6 +76,7 @@ type verifier struct {
 	findings map[string]*Finding
 	met      map[string]bool // the properties that some case is about
 	coverage *explore.Coverage
+	counts   []float64 // of cases, by part
 }
 
 // Verify explores all small worlds and says of each property whether it holds there. It uses all processors. The error is that of
@@ -104,6 +105,7 @@ func Verify(ctx context.Context, v Verification) (*Report, error) {
 		}
 		r.report.Findings = append(r.report.Findings, *f)
 	}
+	r.report.Cases = sum(r.counts)
 	if len(v.Actions) == 0 {
 		r.report.Gaps = r.coverage.Gaps()
 	}
@@ -198,7 +200,7 @@ func (r *verifier) part(ctx context.Context, part *explore.Part) (err error) {
 		r.undecided(part.Question, "not every text is explored: "+name)
 	}
 	r.mu.Lock()
-	r.report.Cases += part.Count(part.Valid)
+	r.counts = append(r.counts, part.Count(part.Valid))
 	r.report.Classes += len(classes)
 	r.mu.Unlock()
 	for _, f := range side.Failures {

@@ -98,6 +98,6 @@ bench-fleet: ## measure 50 sidecars over PostgreSQL and Redis, and a Redis that 
 	go test -v ./.ci/benchfleet -count=1 -timeout 20m -run '^TestFleet$$' -args -sidecars 50 -users 300 -phase 30s -connections 20 -fetch-timeout 2s $(FLEET)
 	go test -v ./pdp/membership/relay -count=1 -timeout 10m -run '^TestFollowers$$' -args -followers 1000 -following 20s
 
-golden: ## rewrite the golden decisions; the diff is the review of a policy change
-	@go test ./cmd/wardkeeper -run '^TestGoldenDecisions$$' -update
+golden: ## rewrite the golden decisions and explanations; the diff is the review of a policy change
+	@go test ./cmd/wardkeeper -run '^(TestGoldenDecisions|TestExplanations)$$' -update
 	@git --no-pager diff --stat -- testdata/decisions 2>/dev/null || true

@@ -7,6 +7,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ir"
 	"github.com/open-policy-agent/opa/v1/metrics"
+	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/wardkeeper/wardkeeper/bundles/input"
@@ -82,6 +83,15 @@ func (r *Revision) Plan(ctx context.Context, path string) (*ir.Policy, *ast.Term
 	return plan.Of(ctx, plan.Config{Compiler: r.compiler, Store: r.store, Txn: r.txn}, ref)
 }
 
+// Data returns the data of the revision, in which rules look up their tables. It must not be changed.
+func (r *Revision) Data(ctx context.Context) (ast.Value, error) {
+	data, err := r.store.Read(ctx, r.txn, storage.Path{})
+	if err != nil {
+		return nil, err
+	}
+	return ast.InterfaceToValue(data)
+}
+
 // Eval returns the value for an input, or nil if it is undefined. It stops with [ErrCanceled] when the context ends. The
 // caller must not change the value, which may be part of the policy's data. Tracers are for tests; with them the query is
 // interpreted.
@@ -97,6 +107,18 @@ func (q *Query) Eval(ctx context.Context, in *input.Object, tracers ...topdown.Q
 		}
 		return value, err
 	}
+	return q.interpret(ctx, in, true, tracers...)
+}
+
+// Trace is like [Query.Eval] and shows a tracer each rule that is tried: none is left out because an index says that it cannot hold.
+func (q *Query) Trace(ctx context.Context, in *input.Object, tracer topdown.QueryTracer) (*ast.Term, error) {
+	if ctx.Err() != nil {
+		return nil, ErrCanceled
+	}
+	return q.interpret(ctx, in, false, tracer)
+}
+
+func (q *Query) interpret(ctx context.Context, in *input.Object, indexing bool, tracers ...topdown.QueryTracer) (value *ast.Term, err error) {
 	// Our own Cancel saves the goroutine that OPA would start to watch the context.
 	cancel := topdown.NewCancel()
 	defer context.AfterFunc(ctx, cancel.Cancel)()
@@ -111,6 +133,7 @@ func (q *Query) Eval(ctx context.Context, in *input.Object, tracers ...topdown.Q
 		WithCancel(cancel).
 		WithVirtualCache(cache).
 		WithBaseCache(&cache.base).
+		WithIndexing(indexing).
 		WithInput(in.Term())
 	for _, tracer := range tracers {
 		query = query.WithQueryTracer(tracer)

@@ -59,10 +59,10 @@ func mayImport(from, to string) bool {
 		return to == "pdp/authzen"
 	case from == "pdp/guard/guardtest": // shared by the tests of what keeps claims
 		return to == "pdp/guard"
-	case from == "pdp/paging" || from == "pdp/guard":
+	case from == "pdp/paging" || from == "pdp/guard" || from == "pdp/counterfactual":
 		return to == "pdp/authzen" || to == "pdp/facts"
 	case from == "pdp":
-		return slices.Contains([]string{"bundles", "pdp/authzen", "pdp/deadline", "pdp/facts", "pdp/guard", "pdp/paging"}, to)
+		return slices.Contains([]string{"bundles", "pdp/authzen", "pdp/counterfactual", "pdp/deadline", "pdp/facts", "pdp/guard", "pdp/paging"}, to)
 	case from == "pdp/httpapi" && strings.HasPrefix(to, "pdp/httpapi/"):
 		return true // its parts, which import neither it nor each other
 	case strings.HasPrefix(from, "pdp/membership"):
@@ -219,7 +219,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 	for _, allowed := range [][2]string{
 		{"pdp", "bundles"}, {"pdp", "pdp/authzen"}, {"pdp/httpapi", "pdp"}, {"pdp/membership", "pdp"}, {"pdp/membership/pgorigin", "pdp/membership"}, {"pdp/membership/cache", "pdp/membership/freshness"},
 		{"pdp/httpapi", "pdp/httpapi/opawire"}, {"pdp/httpapi/opawire", "pdp/authzen"},
-		{"pdp", "pdp/facts"}, {"pdp", "pdp/paging"}, {"pdp", "pdp/guard"}, {"pdp/guard", "pdp/fleetkey"}, {"pdp/membership/redisstore", "pdp/guard"}, {"pdp", "pdp/deadline"}, {"pdp/httpapi", "pdp/deadline"}, {"pdp/paging", "pdp/facts"}, {"pdp/facts", "pdp/authzen"}, {"pdp/membership/record", "pdp/facts"},
+		{"pdp", "pdp/facts"}, {"pdp", "pdp/paging"}, {"pdp", "pdp/guard"}, {"pdp", "pdp/counterfactual"}, {"pdp/counterfactual", "pdp/facts"}, {"pdp/guard", "pdp/fleetkey"}, {"pdp/membership/redisstore", "pdp/guard"}, {"pdp", "pdp/deadline"}, {"pdp/httpapi", "pdp/deadline"}, {"pdp/paging", "pdp/facts"}, {"pdp/facts", "pdp/authzen"}, {"pdp/membership/record", "pdp/facts"},
 		{"adapters/echo", "pdp/authzen"}, {"adapters/echo", "adapters/routes"}, {"adapters/client", "adapters/pep"}, {"adapters/extauthz", "adapters/check"}, {"adapters/inprocess", "pdp"}, {"adapters/echo/sample", "adapters/echo"}, {"adapters/echo/sample", "adapters/conformance/application"}, {"adapters/conformance/application", "adapters/client"}, {"cmd/wardkeeper", "policies"}, {"cmd/wardkeeper", "pdp/httpapi"},
 		{"bundles", "pdp/rotation"}, {"pdp/membership/pgorigin", "pdp/rotation"}, {"cmd/wardkeeper", "pdp/rotation"},
 		{"bundles/follow", "pdp/outage"}, {"pdp/membership/freshness", "pdp/outage"}, {"pdp/httpapi", "pdp/tracing"},
@@ -234,7 +234,7 @@ func TestImportRulesAreApplied(t *testing.T) {
 	for _, refused := range [][2]string{
 		{"policies", "pdp"}, {"bundles", "policies"}, {"bundles", "pdp"}, {"bundles", "bundles/follow"}, {"bundles/follow", "bundles/release"},
 		{"bundles/release", "bundles/follow"}, {"bundles/release", "pdp/rotation"}, {"bundles/follow", "bundles/internal/bundletest"},
-		{"bundles/follow", "pdp"}, {"pdp", "bundles/follow"}, {"pdp/authzen", "pdp"}, {"pdp/facts", "pdp"}, {"pdp/paging", "pdp"}, {"pdp/facts", "pdp/paging"}, {"pdp/guard", "pdp"}, {"pdp/httpapi", "pdp/guard"}, {"pdp/membership/cache", "pdp/guard"}, {"pdp/httpapi", "pdp/paging"}, {"pdp/facts", "bundles"}, {"pdp", "policies"},
+		{"bundles/follow", "pdp"}, {"pdp", "bundles/follow"}, {"pdp/authzen", "pdp"}, {"pdp/facts", "pdp"}, {"pdp/paging", "pdp"}, {"pdp/facts", "pdp/paging"}, {"pdp/guard", "pdp"}, {"pdp/counterfactual", "pdp"}, {"pdp/httpapi", "pdp/guard"}, {"pdp/membership/cache", "pdp/guard"}, {"pdp/httpapi", "pdp/paging"}, {"pdp/facts", "bundles"}, {"pdp", "policies"},
 		{"pdp", "pdp/membership"}, {"pdp/membership", "pdp/membership/record"}, {"pdp/membership/cache", "pdp/membership/redisstore"},
 		{"pdp/membership/pgorigin", "pdp/membership/httporigin"}, {"pdp/membership/directory", "pdp/membership/cache"}, {"pdp/httpapi", "pdp/membership"}, {"pdp/httpapi", "bundles"}, {"adapters/echo", "pdp"},
 		{"pdp/httpapi/opawire", "pdp/httpapi"}, {"pdp/httpapi/opawire", "pdp/httpapi/connlimit"}, {"pdp", "pdp/httpapi/opawire"},

@@ -65,6 +65,8 @@ func answers(t *testing.T, e *pdp.Engine, w *world, r pdp.Request) map[string]st
 	all := map[string]string{}
 	d, err := e.Decide(t.Context(), r)
 	all["decision"] = describe(d, err)
+	explanation, err := e.Explain(t.Context(), r, pdp.ForAdministrator)
+	all["explanation"] = describe(explanation, err)
 	outcomes, err := e.DecideAll(t.Context(), []pdp.Item{{Request: r}, {Request: r}}, authzen.ExecuteAll)
 	all["batch"] = describe(outcomes, err)
 	page := &authzen.Page{Properties: map[string]any{"fields": []any{"name", "username", "status", "default_location", "last_login"}, "sort": "default_location"}}

@@ -25,6 +25,7 @@ type action struct {
 	facts.Action
 	resource string   // the type of the resource
 	readOnly bool     // the action changes nothing
+	models   []string // that know the action
 	roles    []string // the roles that can give power at any standing; empty if no role is needed
 }
 
@@ -98,7 +99,7 @@ func (p *Policy) readCatalogue(table any) error {
 				return fmt.Errorf("catalogue: action %s has the member %s: it can have %s", name, member, strings.Join(catalogueMembers, ", "))
 			}
 		}
-		a := action{resource: facts.String(fields, "resource"), roles: facts.Strings(fields, "roles")}
+		a := action{resource: facts.String(fields, "resource"), models: facts.Strings(fields, "models"), roles: facts.Strings(fields, "roles")}
 		a.Model, a.Properties = facts.String(fields, "model"), facts.Strings(fields, "properties")
 		a.NeedsNoCurrentLocation, _ = fields["needs_no_current_location"].(bool)
 		a.CrossesOrganizations, _ = fields["crosses_organizations"].(bool)

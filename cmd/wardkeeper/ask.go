@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/ask"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/client"
@@ -49,14 +50,7 @@ Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denie
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&o.Location, "at", "", "`LOCATION` that the question is about")
-	flags.StringVar(&o.CurrentLocation, "from", "", "current `LOCATION` of the subject")
-	flags.StringArrayVar(&o.ActionProperties, "set", nil, "set a property of the action: `KEY=VALUE` (repeatable)")
-	flags.StringArrayVar(&o.ResourceProperties, "resource-set", nil, "set a property of the resource: `KEY=VALUE` (repeatable)")
-	flags.StringArrayVar(&o.SubjectProperties, "subject-set", nil, "set a property of the subject: `KEY=VALUE` (repeatable)")
-	flags.StringArrayVar(&o.Context, "context", nil, "set a member of the context: `KEY=VALUE` (repeatable)")
-	flags.StringVar(&o.ResourceType, "type", "", "`TYPE` of the resource (default: by the action)")
-	flags.StringVar(&o.SubjectType, "subject-type", "user", "`TYPE` of the subject")
+	registerQuestion(flags, &o)
 	f.register(flags)
 	flags.StringVar(&f.directory, "directory", "", "without a server: directory `FILE` with locations and users")
 	flags.StringVar(&f.bundle, "bundle", "", "without a server: policy at `PATH`, a folder or a .tar.gz, instead of the built-in one")
@@ -79,6 +73,18 @@ Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denie
 		return printDecision(p.stdout, d, q, f.json)
 	}
 	return cmd
+}
+
+// registerQuestion adds the flags that concern the question.
+func registerQuestion(flags *pflag.FlagSet, o *ask.Options) {
+	flags.StringVar(&o.Location, "at", "", "`LOCATION` that the question is about")
+	flags.StringVar(&o.CurrentLocation, "from", "", "current `LOCATION` of the subject")
+	flags.StringArrayVar(&o.ActionProperties, "set", nil, "set a property of the action: `KEY=VALUE` (repeatable)")
+	flags.StringArrayVar(&o.ResourceProperties, "resource-set", nil, "set a property of the resource: `KEY=VALUE` (repeatable)")
+	flags.StringArrayVar(&o.SubjectProperties, "subject-set", nil, "set a property of the subject: `KEY=VALUE` (repeatable)")
+	flags.StringArrayVar(&o.Context, "context", nil, "set a member of the context: `KEY=VALUE` (repeatable)")
+	flags.StringVar(&o.ResourceType, "type", "", "`TYPE` of the resource (default: by the action)")
+	flags.StringVar(&o.SubjectType, "subject-type", "user", "`TYPE` of the subject")
 }
 
 func printDecision(out io.Writer, d *ask.Decision, q *ask.Question, asJSON bool) error {
@@ -112,17 +118,26 @@ func (f askFlags) ask(ctx context.Context, p process, q *ask.Question) (*ask.Dec
 // askInProcess asks a server within this process, so that the answer is the same as a running server's.
 func (f askFlags) askInProcess(ctx context.Context, p process, q *ask.Question) (*ask.Decision, error) {
 	logger := logging.New(p.stderr, logging.Config{Level: slog.LevelWarn})
-	bundle, err := bundleAt(f.bundle)
-	if err != nil {
-		return nil, err
-	}
-	s, err := openSidecar(ctx, sidecarConfig{
-		bundle: bundle, once: true, decision: f.decision, directory: f.directory, timeout: f.timeout,
-	}, logger)
+	s, err := openOnce(ctx, f, logger)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
+	return f.askSidecar(ctx, s, q, logger)
+}
+
+// openOnce opens a sidecar that neither follows its policy nor its directory.
+func openOnce(ctx context.Context, f askFlags, logger *slog.Logger) (*sidecar, error) {
+	bundle, err := bundleAt(f.bundle)
+	if err != nil {
+		return nil, err
+	}
+	return openSidecar(ctx, sidecarConfig{
+		bundle: bundle, once: true, decision: f.decision, directory: f.directory, timeout: f.timeout,
+	}, logger)
+}
+
+func (f askFlags) askSidecar(ctx context.Context, s *sidecar, q *ask.Question, logger *slog.Logger) (*ask.Decision, error) {
 	server, err := s.newServer(httpapi.Config{BaseURL: defaultServer, Logger: logger, Timeout: f.timeout})
 	if err != nil {
 		return nil, err

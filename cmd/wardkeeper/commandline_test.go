@@ -12,7 +12,7 @@ import (
 func TestHelpHasUsageAndExamples(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{}, {"--help"}, {"serve", "--help"}, {"help"}, {"help", "serve"}, {"help", "directory", "check"}, {"ask", "--help"}, {"directory"}, {"directory", "--help"},
+		{}, {"--help"}, {"serve", "--help"}, {"help"}, {"help", "serve"}, {"help", "directory", "check"}, {"ask", "--help"}, {"explain", "--help"}, {"directory"}, {"directory", "--help"},
 		{"directory", "check", "--help"}, {"directory", "generate", "--help"}, {"directory", "openapi", "--help"}, {"version", "--help"},
 		{"directory", "import", "--help"}, {"directory", "schema", "--help"},
 		{"bundle"}, {"bundle", "--help"}, {"bundle", "build", "--help"}, {"bundle", "sign", "--help"}, {"bundle", "verify", "--help"},

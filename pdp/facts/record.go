@@ -17,6 +17,12 @@ const (
 	StatusDeactivated = "deactivated"
 )
 
+// The plans of organizations whose model has them (policies/DOMAIN.md section 1).
+const (
+	PlanFree = "free"
+	PlanPaid = "paid"
+)
+
 // LocationRecord is a location as a membership source delivers it (policies/DOMAIN.md section 1). Only roots have Model and
 // Plan.
 type LocationRecord struct {

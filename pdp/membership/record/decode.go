@@ -29,7 +29,7 @@ var carriedNames = [...]string{"access", "profession", "registration_number"}
 var (
 	accountStatuses    = []string{facts.StatusActive, facts.StatusDeactivated}
 	assignmentStatuses = []string{facts.StatusActive, facts.StatusInvited, facts.StatusDeactivated}
-	plans              = []string{"free", "paid"}
+	plans              = []string{facts.PlanFree, facts.PlanPaid}
 )
 
 func (r *reader) location(i int, v value) Location {

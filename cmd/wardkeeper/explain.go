@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/ask"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/explain"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+)
+
+// explainedTimeout limits the decision that is explained: longer than a server's, because nobody waits for one.
+const explainedTimeout = 10 * time.Second
+
+// explainFlags are the flags of explain that do not concern the question.
+type explainFlags struct {
+	askFlags
+	voice string
+}
+
+func newExplainCommand(p process) *cobra.Command {
+	var f explainFlags
+	var o ask.Options
+	cmd := &cobra.Command{
+		Use:   "explain SUBJECT ACTION RESOURCE [flags]",
+		Short: "Explain a decision: its rules and facts, and what would flip it",
+		Long: `Decide whether SUBJECT may perform ACTION on RESOURCE, by the policy and a directory FILE, and explain the decision: by
+which rules and facts it was made, and which single changes of a fact or of the question would give the opposite answer,
+the most plausible first.
+
+--for administrator explains it to SUBJECT, and tells nothing that the policy does not let SUBJECT see: what is told follows
+from the answer, from SUBJECT's own record, and from what user.view and user.view_locations allow of the user asked about.
+Where the answer depends on that user's record and SUBJECT may not see it, a change is told with that proviso.
+
+--for author explains it to whoever writes the policy, by the whole directory: each rule that held, and each that did not with
+the expression that failed, by file and line; every fact and every cell of a table that was read.
+
+A question is written as for "wardkeeper ask". At most ` + fmt.Sprint(pdp.MaxCounterfactuals) + ` changes are shown.
+
+Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denied; 2 no decision.`,
+		Example: `  wardkeeper explain alice assignment.remove jane --at ghi --from metro --directory directory.yaml
+  wardkeeper explain tom user.deactivate jane --directory directory.yaml --for author
+  wardkeeper explain alice user.edit jane --from metro --directory directory.yaml --bundle my/policies --json`,
+		Args: arguments("SUBJECT", "ACTION", "RESOURCE"),
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	registerQuestion(flags, &o)
+	flags.StringVar(&f.voice, "for", string(pdp.ForAdministrator), "for whom: `VOICE` administrator or author")
+	flags.StringVar(&f.directory, "directory", "", "directory `FILE` with locations and users")
+	flags.StringVar(&f.bundle, "bundle", "", "policy at `PATH`, a folder or a .tar.gz, instead of the built-in one")
+	flags.StringVar(&f.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides")
+	flags.BoolVar(&f.json, "json", false, "print the AuthZEN response, with context.explanation, as one line of JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		voice := pdp.Voice(f.voice)
+		switch {
+		case voice != pdp.ForAdministrator && voice != pdp.ForAuthor:
+			return fmt.Errorf("--for is %q: use administrator or author", f.voice)
+		case f.directory == "" && f.bundle == "":
+			return errors.New("--directory is missing: name the file with locations and users")
+		}
+		q, err := o.Question(args[0], args[1], args[2])
+		if err != nil {
+			return err
+		}
+		f.timeout = explainedTimeout
+		d, x, err := f.explain(cmd.Context(), p, q, voice)
+		if err != nil {
+			return err
+		}
+		return printExplanation(p.stdout, d, x, q, f.json)
+	}
+	return cmd
+}
+
+// explain asks a server within this process, and lets its engine explain the answer.
+func (f explainFlags) explain(ctx context.Context, p process, q *ask.Question, voice pdp.Voice) (*ask.Decision, *pdp.Explanation, error) {
+	logger := logging.New(p.stderr, logging.Config{Level: slog.LevelWarn})
+	s, err := openOnce(ctx, f.askFlags, logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer s.close()
+	d, err := f.askSidecar(ctx, s, q, logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := json.Marshal(q)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := authzen.DecodeEvaluation(body)
+	if err != nil {
+		return nil, nil, err
+	}
+	x, err := s.engine.Explain(ctx, r, voice)
+	return d, x, err
+}
+
+func printExplanation(out io.Writer, d *ask.Decision, x *pdp.Explanation, q *ask.Question, asJSON bool) error {
+	text := d.Text(q) + explain.Text(x, &q.Evaluation)
+	if asJSON {
+		answer, err := authzen.DecodeResponse(d.JSON)
+		if err != nil {
+			return err
+		}
+		if answer.Context == nil {
+			answer.Context = map[string]any{}
+		}
+		answer.Context["explanation"] = x
+		data, err := json.Marshal(answer)
+		if err != nil {
+			return err
+		}
+		text = terminal.Printable(string(data)) + "\n"
+	}
+	if _, err := io.WriteString(out, text); err != nil {
+		return err
+	}
+	if !d.Allow {
+		return &exitError{status: statusNo}
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+)
+
+// explained are questions about the sample directory: for each model an allow, and denials of each stage.
+var explained = map[string]string{
+	"regional_allow":                  "alice user.edit jane --from metro",
+	"regional_default_location":       "alice assignment.remove jane --at ghi --from metro",
+	"regional_not_permitted":          "tom user.deactivate jane",
+	"regional_not_assigned_here":      "nadia user.edit lena --from north",
+	"regional_other_location":         "ana assignment.add tom --at ghi --set role=ed_admin --from north",
+	"regional_unknown_user":           "alice user.view lucy --from metro",
+	"regional_subject_inactive":       "samir user.view jane --from metro",
+	"regional_switch":                 "tom location.switch ghi",
+	"health_system_allow":             "marta assignment.remove lucy --from mercy",
+	"health_system_admin_required":    "marta admin.grant lucy --set role=system_admin --from mercy",
+	"health_system_not_permitted":     "lucy user.edit hiro --from mercy",
+	"health_system_not_assigned_here": "marta user.view paul --from mercy",
+	"health_system_plan":              "otto user.list valley --from valley",
+	"practice_group_allow":            "dora user.deactivate adam --from smile",
+	"practice_group_area":             "dan user.edit adam --from smile",
+	"practice_group_owner_required":   "dora user.deactivate olga --from smile",
+	"practice_group_area_access":      "wim area.access smile-kids --set area=patient_records --from smile-kids",
+	"vendor_allow":                    "vera entity.create newone --from acme",
+	"vendor_only":                     "lucy entity.create newone --from mercy",
+}
+
+// Each explanation is in testdata/explain, in both voices. -update rewrites the files.
+func TestExplanations(t *testing.T) {
+	t.Parallel()
+	for name, line := range explained {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"explain", "--directory", sampleDirectory}, strings.Fields(line)...)
+			administrator, author := run(t, nil, args...), run(t, nil, append(args, "--for", "author")...)
+			require.Empty(t, administrator.err+author.err)
+			require.Equal(t, administrator.status, author.status)
+			require.Equal(t, map[bool]int{true: statusOK, false: statusNo}[strings.HasPrefix(administrator.out, "ALLOWED")], administrator.status)
+			got := "$ wardkeeper explain " + line + "\n" + administrator.out + "\n$ wardkeeper explain " + line + " --for author\n" + author.out
+			golden := filepath.Join("testdata", "explain", name+".txt")
+			if *update {
+				require.NoError(t, os.MkdirAll(filepath.Dir(golden), 0o755))
+				require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
+			}
+			want, err := os.ReadFile(golden)
+			require.NoError(t, err)
+			require.Equal(t, string(want), got)
+		})
+	}
+}
+
+// What the author is told of a rule is where it is written.
+func TestExplanationsNameTheLineThatFailed(t *testing.T) {
+	t.Parallel()
+	got := run(t, nil, "explain", "--directory", sampleDirectory, "alice", "assignment.remove", "jane", "--at", "ghi", "--from", "metro", "--for", "author", "--json")
+	require.Equal(t, statusNo, got.status, got)
+	var answer struct {
+		Decision bool
+		Context  struct {
+			Reasons     []map[string]any
+			Explanation pdp.Explanation
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(got.out), &answer))
+	require.Equal(t, "REG-I3", answer.Context.Reasons[0]["rule"])
+	failed := answer.Context.Explanation.Failed
+	require.NotEmpty(t, failed)
+	for _, rule := range failed {
+		file, line, _ := strings.Cut(rule.At, ":")
+		source, err := os.ReadFile(filepath.Join("..", "..", "policies", filepath.FromSlash(file)))
+		require.NoError(t, err)
+		lines := strings.Split(string(source), "\n")
+		number, err := strconv.Atoi(line)
+		require.NoError(t, err)
+		require.Contains(t, lines[number-1], strings.Fields(rule.Failed)[0], "%v", rule)
+	}
+	require.Equal(t, "input.facts.user.default_location != place.id", failed[len(failed)-1].Failed)
+}
+
+// The change that an explanation tells is made in the file, and the question asked again.
+func TestToldChangeHelps(t *testing.T) {
+	t.Parallel()
+	question := []string{"alice", "assignment.remove", "jane", "--at", "ghi", "--from", "metro"}
+	got := run(t, nil, append([]string{"explain", "--directory", sampleDirectory}, question...)...)
+	require.Contains(t, got.out, "flips    if jane's default location were abc (is ghi)\n")
+	directory, err := os.ReadFile(sampleDirectory)
+	require.NoError(t, err)
+	changed := strings.Replace(string(directory), "default_location: ghi # to be changed", "default_location: abc # to be changed", 1)
+	require.NotEqual(t, string(directory), changed)
+	answer := run(t, nil, append([]string{"ask", "--directory", writeFile(t, "directory.yaml", changed)}, question...)...)
+	require.Equal(t, statusOK, answer.status, answer)
+}
+
+// A policy of one's own is explained too; what it does not look up in a directory has no counterfactuals.
+func TestExplanationOfAnyPolicy(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.rego"), []byte("package app\n\ndefault decision := false\n\ndecision if {\n\tinput.resource.properties.open == true\n}\n"), 0o600))
+	args := []string{"explain", "a", "read", "x", "--type", "door", "--bundle", dir, "--decision", "app/decision", "--resource-set", "open=true"}
+	require.Equal(t, result{out: "ALLOWED  a may read on door x\n" +
+		"  held     app.rego:5  data.app.decision\n" +
+		"  read     input.resource.properties.open  true\n" +
+		"0 single changes were tried: none flips the answer.\n"}, run(t, nil, append(args, "--for", "author")...))
+	require.Contains(t, run(t, nil, args...).out, "nothing more is told.\n")
+}
+
+func TestExplanationIsOfAValidQuestion(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"explain a b c":                       "--directory is missing: name the file with locations and users",
+		"explain a b":                         "RESOURCE is missing: wardkeeper explain SUBJECT ACTION RESOURCE",
+		"explain a b c --for everybody":       `--for is "everybody": use administrator or author`,
+		"explain a b c --bundle x --set role": `--set "role": write it as KEY=VALUE`,
+		"explain a b c --directory x.yml":     "x.yml",
+		"explain a b c --direktory x.yml":     "there is no flag --direktory: did you mean --directory? ",
+	} {
+		got := run(t, nil, strings.Fields(line)...)
+		require.Equal(t, statusFailed, got.status, "%s: %v", line, got)
+		require.Contains(t, got.err, want)
+		require.Empty(t, got.out, line)
+	}
+}

@@ -1,0 +1,179 @@
+package pdp
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/wardkeeper/wardkeeper/pdp/counterfactual"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+)
+
+// Voice says for whom a decision is explained.
+type Voice string
+
+// The voices.
+const (
+	// ForAdministrator is for the person who asks: it tells nothing that this person may not see.
+	ForAdministrator Voice = "administrator"
+	// ForAuthor is for whoever writes the policy and may see the whole directory.
+	ForAuthor Voice = "author"
+)
+
+// The bounds of an explanation.
+const (
+	// MaxCounterfactuals is how many changes an explanation has.
+	MaxCounterfactuals = 10
+	explainingTime     = 2 * time.Second
+)
+
+// Explanation says why a question was decided as it was, and which single changes would give the opposite answer.
+type Explanation struct {
+	Voice    Voice    `json:"voice"`
+	Decision Decision `json:"-"`
+	// Rules are those that held, and Failed those that did not, with the expression that failed. Only for the author.
+	Rules  []Rule `json:"rules,omitempty"`
+	Failed []Rule `json:"failed,omitempty"`
+	// Facts are the facts that were read. The administrator learns of those that they may see.
+	Facts  []Fact `json:"facts,omitempty"`
+	Tables []Fact `json:"tables,omitempty"` // the cells of tables that were read; only for the author
+	// Counterfactuals are the single changes that flip the decision, the most plausible first.
+	Counterfactuals []Counterfactual `json:"counterfactuals,omitempty"`
+	Bound           Bound            `json:"bound"`
+}
+
+// Counterfactual is a single change that flips a decision.
+type Counterfactual struct {
+	counterfactual.Change
+	// Uncertain says that the flip also depends on a record that the administrator may not see.
+	Uncertain bool `json:"uncertain,omitempty"`
+}
+
+// Bound says how far the search for counterfactuals went.
+type Bound struct {
+	Tried    int  `json:"tried"`    // the changes that were tried
+	Complete bool `json:"complete"` // these are all changes that the search knows, and all that flip are told
+	// Withheld says that the answer depends on what the administrator may not see, so that nothing more is told.
+	Withheld bool `json:"withheld,omitempty"`
+}
+
+// Explain decides a question and explains the decision, all by one policy and one view of the directory. It is not recorded. It takes
+// at most some seconds; a search that is not complete by then says so. The error is an [*Error].
+func (e *Engine) Explain(ctx context.Context, r Request, voice Voice) (x *Explanation, err error) {
+	defer e.recovered(ctx, "an explanation panicked", &err)
+	r.Context = maps.Clone(r.Context)
+	delete(r.Context, includeMember)
+	limit := e.limitTime(ctx)
+	defer limit.end()
+	ev, err := e.begin(limit.Context, r)
+	if err != nil {
+		return nil, err
+	}
+	d, err := ev.decide(limit.Context, r)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, explainingTime)
+	defer cancel()
+	return ev.explain(ctx, r, d, voice)
+}
+
+// explain explains a decision.
+func (ev *evaluation) explain(ctx context.Context, r Request, d Decision, voice Voice) (*Explanation, error) {
+	x := &Explanation{Voice: voice, Decision: d, Bound: Bound{Complete: true}}
+	if voice == ForAdministrator {
+		return x, ev.explainVisible(ctx, x, r)
+	}
+	t, err := ev.traced(ctx, r, true)
+	if err != nil {
+		return nil, err
+	}
+	x.Rules, x.Failed, x.Facts, x.Tables = t.fired, t.failed(), t.facts(), t.cells()
+	if ev.facts.View == nil {
+		return x, nil // there are no facts to change
+	}
+	w, err := ev.world(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return x, ev.search(ctx, x, w, false)
+}
+
+// over returns an evaluation by the same policy over another view.
+func (ev *evaluation) over(view facts.View) *evaluation {
+	return &evaluation{Policy: ev.Policy, engine: ev.engine, facts: facts.Builder{View: view, Lenient: ev.facts.Lenient}}
+}
+
+func (ev *evaluation) traced(ctx context.Context, r Request, withTables bool) (*tracer, error) {
+	in, _, err := ev.input(ctx, r, ev.reads(r.Action.Name))
+	if err != nil {
+		return nil, err
+	}
+	return ev.trace(ctx, in, withTables)
+}
+
+// world returns the question with the records that it is about.
+func (ev *evaluation) world(ctx context.Context, r Request) (*counterfactual.World, error) {
+	action := ev.catalogue[r.Action.Name]
+	f, err := ev.facts.Locate(ctx, r, action.Action)
+	if err != nil {
+		return nil, asError(ctx, err)
+	}
+	w := &counterfactual.World{Question: r, View: ev.facts.View, Subject: f.Subject, User: f.User, Current: f.Current, Place: f.Place,
+		Terms: counterfactual.Terms{Properties: slices.Sorted(slices.Values(action.Properties)), FromCurrentLocation: !action.NeedsNoCurrentLocation}}
+	if v := ev.vocabulary; v != nil {
+		w.Terms.Roles, w.Terms.Levels, w.Terms.Areas = v.Roles, v.Levels, v.Areas
+	}
+	if w.Place == nil {
+		if _, named := facts.PlaceID(r); !named {
+			w.Place = f.Current
+		}
+	}
+	return w, nil
+}
+
+// search adds the changes of a world that flip the decision. What it cannot finish in time it leaves out, and says so.
+func (ev *evaluation) search(ctx context.Context, x *Explanation, w *counterfactual.World, uncertain bool) error {
+	changes, all, err := w.Changes(ctx)
+	if err != nil {
+		return asError(ctx, err)
+	}
+	x.Bound.Complete = x.Bound.Complete && all
+	found := 0
+	for _, c := range changes {
+		if ctx.Err() != nil || found == MaxCounterfactuals {
+			x.Bound.Complete = false
+			break
+		}
+		r, view := w.With(c)
+		d, err := ev.over(view).decide(ctx, r)
+		x.Bound.Tried++
+		if err == nil && d.Allow != x.Decision.Allow && !d.Fault {
+			found++
+			x.add(Counterfactual{c, uncertain})
+		}
+	}
+	return nil
+}
+
+// add adds a counterfactual at its place in the order, once.
+func (x *Explanation) add(c Counterfactual) {
+	i, _ := slices.BinarySearchFunc(x.Counterfactuals, c, func(a, b Counterfactual) int { return counterfactual.Compare(a.Change, b.Change) })
+	for _, other := range x.Counterfactuals {
+		if other.Same(&c.Change) {
+			return
+		}
+	}
+	x.Counterfactuals = slices.Insert(x.Counterfactuals, i, c)
+	if len(x.Counterfactuals) > MaxCounterfactuals {
+		x.Counterfactuals, x.Bound.Complete = x.Counterfactuals[:MaxCounterfactuals], false
+	}
+}
+
+// isSuspended reports whether an error is that of a record by which nothing may be decided.
+func isSuspended(err error) bool {
+	_, is := errors.AsType[*facts.Suspended](err)
+	return is
+}

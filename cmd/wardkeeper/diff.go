@@ -22,10 +22,10 @@ import (
 
 // diff holds the flags of `wardkeeper diff`.
 type diff struct {
-	was, is            string // paths of the policies
-	approved, decision string
-	actions            []string
-	json, markdown     bool
+	was, is                 string // paths of the policies
+	approved, decision, log string
+	actions                 []string
+	json, markdown          bool
 }
 
 func newDiffCommand(p process) *cobra.Command {
@@ -50,10 +50,14 @@ A change that was denied and is allowed must be approved, by an entry of approve
 
 The id stands for the cases and both answers: if either policy changes them, the approval no longer counts.
 
+With --log the questions in a log of decisions are decided again by both policies, over the facts in it. If one is allowed that was denied,
+and no change in the small directories allows its action, it lies outside of the bound, and no approval counts.
+
 Exit status: 0 nothing that was denied is allowed without approval, and everything was explored; 1 something is, or was not
-explored; 2 could not be compared.`,
+explored, or a part of the log is broken; 2 could not be compared.`,
 		Example: `  wardkeeper diff old/policies policies
   wardkeeper diff policy.tar.gz policies --markdown >comment.md
+  wardkeeper diff policy.tar.gz policies --log /var/log/wardkeeper
   wardkeeper diff ` + builtIn + ` my/policies --action assignment.remove --json`,
 		Args: arguments("OLD", "NEW"),
 	}
@@ -61,6 +65,7 @@ explored; 2 could not be compared.`,
 	flags.SortFlags = false
 	flags.StringVar(&d.approved, "approved", "", "`FILE` with approved changes (default: approved.yaml of NEW, if it is a folder that has one)")
 	flags.StringSliceVar(&d.actions, "action", nil, "compare questions about this `ACTION` alone (repeatable); what is about others is not explored")
+	flags.StringVar(&d.log, "log", "", "decide the questions in the log of decisions in `DIR` again by both policies, and list the answers that change")
 	flags.StringVar(&d.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides")
 	flags.BoolVar(&d.json, "json", false, "print the changes as one line of JSON")
 	flags.BoolVar(&d.markdown, "markdown", false, "print the changes as a comment for a pull request")
@@ -93,10 +98,38 @@ func (d *diff) run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if err := d.print(p, report); err != nil {
+	r := diffReport{Differences: report}
+	if d.log != "" {
+		if r.Log, err = d.replay(ctx, p); err != nil {
+			return err
+		}
+		r.Beyond = r.Log.beyond(report)
+	}
+	if err := d.print(p, &r); err != nil {
 		return err
 	}
-	return approvedStatus(report)
+	return r.status()
+}
+
+// diffReport is a comparison of two policies, with what it means for a log of decisions.
+type diffReport struct {
+	*proof.Differences
+	Log *recordedChanges `json:"log,omitempty"`
+	// Beyond has the actions that a recorded question is allowed where it was denied, and that no change of the small worlds allows.
+	Beyond []string `json:"beyond_bound,omitempty"`
+}
+
+// replay decides the questions of the log by both policies.
+func (d *diff) replay(ctx context.Context, p process) (*recordedChanges, error) {
+	was, err := openPolicy(ctx, named(d.was), d.decision)
+	if err != nil {
+		return nil, err
+	}
+	is, err := openPolicy(ctx, named(d.is), d.decision)
+	if err != nil {
+		return nil, err
+	}
+	return replayBoth(ctx, p, d.log, was, is)
 }
 
 // compare compares two policies and notes what is approved.
@@ -126,9 +159,9 @@ func named(name string) string {
 	return name
 }
 
-// approvedStatus returns the exit status of a comparison.
-func approvedStatus(r *proof.Differences) error {
-	if r.Unapproved() > 0 || len(r.NotExplored) > 0 {
+// status returns the exit status of a comparison.
+func (r *diffReport) status() error {
+	if r.Unapproved() > 0 || len(r.NotExplored) > 0 || len(r.Beyond) > 0 || r.Log != nil && r.Log.Broken {
 		return &exitError{status: statusNo}
 	}
 	return nil
@@ -159,7 +192,7 @@ func (d *diff) approvals() ([]proof.Approval, error) {
 	return all, nil
 }
 
-func (d *diff) print(p process, r *proof.Differences) error {
+func (d *diff) print(p process, r *diffReport) error {
 	if d.json {
 		data, err := json.Marshal(r)
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,19 +11,20 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-// divisionsRemove writes the built-in policy with one cell changed: at a division, assignments may be removed (REG-9).
-func divisionsRemove(t *testing.T) string {
+// withDivisionCell writes the built-in policy with one cell of the column division changed.
+func withDivisionCell(t *testing.T, action, cellText string) string {
 	t.Helper()
 	changed := t.TempDir()
 	require.NoError(t, os.CopyFS(changed, policies.Files()))
 	editTables(t, filepath.Join(changed, "authz/regional/data.yaml"), func(tables *yaml.Node) {
-		cell := member(member(member(tables, "matrix"), "assignment.remove"), "division")
+		cell := member(member(member(tables, "matrix"), action), "division")
 		var to yaml.Node
-		require.NoError(t, yaml.Unmarshal([]byte("{place: here, user: any}"), &to))
+		require.NoError(t, yaml.Unmarshal([]byte(cellText), &to))
 		*cell = *to.Content[0]
 	})
 	return changed
@@ -31,7 +33,7 @@ func divisionsRemove(t *testing.T) string {
 // TestDiffOfACellCanBeAskedAgain changes a cell of the built-in policy, and pastes the examples that are shown.
 func TestDiffOfACellCanBeAskedAgain(t *testing.T) {
 	t.Parallel()
-	changed := divisionsRemove(t)
+	changed := withDivisionCell(t, "assignment.remove", "{place: here, user: any}") // REG-9
 	got := run(t, nil, "diff", "built-in", changed, "--action", "assignment.remove")
 	require.Equal(t, statusNo, got.status, got)
 	require.Regexp(t, `^\d changes of decisions: \d denied → allowed, 1 denied otherwise; \d not approved, as far as it was explored\.\n\nDENIED → ALLOWED  [0-9a-f]{32}  NOT APPROVED\n  assignment\.remove in regional: `, got.out)
@@ -92,7 +94,7 @@ func TestDiffNeedsApproval(t *testing.T) {
 	old := policyFolder(t, phones)
 	got := run(t, nil, "diff", old, policyFolder(t, phones+"\nunused := 1\n"))
 	require.Equal(t, statusOK, got.status, got)
-	require.True(t, strings.HasPrefix(got.out, "No decision changes.\n\n"), got.out)
+	require.True(t, strings.HasPrefix(got.out, "No decision changes within the bound.\n\n"), got.out)
 	require.Contains(t, got.out, "within this bound:")
 
 	fewer := policyFolder(t, strings.Replace(phones, `{"chief"}`, `{"no one"}`, 1))
@@ -156,4 +158,45 @@ func TestDiffRefusesWhatItCannotCompare(t *testing.T) {
 		require.Equal(t, statusFailed, got.status, c.args)
 		require.Contains(t, got.err, c.says)
 	}
+}
+
+// TestDiffDecidesALogAgain records the golden questions, of which the cell changes some.
+func TestDiffDecidesALogAgain(t *testing.T) {
+	t.Parallel()
+	fewer := withDivisionCell(t, "user.edit", `"no"`)
+	other, err := openPolicy(t.Context(), fewer, config.DefaultDecision)
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "log")
+	asked, differ := recordGolden(t, dir, other)
+	require.Positive(t, differ)
+
+	got := run(t, nil, "diff", fewer, "built-in", "--log", dir, "--action", "user.edit", "--json")
+	require.Equal(t, statusNo, got.status, got)
+	var report diffReport
+	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
+	require.Equal(t, []int{asked, asked, differ, 0}, []int{report.Log.Records, report.Log.Asked, report.Log.Changed, report.Log.NotListed})
+	require.Empty(t, report.Beyond)
+	require.Equal(t, proof.Granted, report.Log.Changes[0].Kind)
+	records := 0
+	for _, c := range report.Log.Changes {
+		require.Equal(t, "user.edit", c.Action)
+		records += c.Records
+	}
+	require.Equal(t, differ, records)
+
+	// What is allowed beyond the changes that were explored is not approved with them.
+	quiet := policyFolder(t, phones)
+	got = run(t, nil, "diff", quiet, quiet, "--log", dir)
+	require.Equal(t, statusOK, got.status, got)
+	require.Contains(t, got.out, fmt.Sprintf("Of %d records in the log, %d decided again by both policies: 0 answers change:\n", asked, asked))
+	alice := policyFolder(t, phones+"\nallow if input.subject.id == \"alice\"\n") // whom no small directory has
+	got = run(t, nil, "diff", quiet, alice, "--log", dir)
+	require.Equal(t, statusNo, got.status, got)
+	require.Contains(t, got.out, "No decision changes within the bound")
+	require.Contains(t, got.out, "user.view is allowed where it was denied, outside of the bound")
+	got = run(t, nil, "diff", fewer, "built-in", "--log", dir, "--action", "user.delete")
+	require.Equal(t, statusNo, got.status, got)
+	require.Contains(t, got.out, "user.edit is allowed where it was denied, outside of the bound")
+	got = run(t, nil, "diff", quiet, quiet, "--log", filepath.Join(dir, "none"))
+	require.Equal(t, statusFailed, got.status, got)
 }

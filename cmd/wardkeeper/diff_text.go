@@ -11,7 +11,7 @@ import (
 
 // diffText renders a comparison for people.
 type diffText struct {
-	*proof.Differences
+	*diffReport
 	was, is string    // names of the policies
 	paths   [2]string // for the commands of examples
 }
@@ -31,7 +31,7 @@ func (t *diffText) summary() string {
 			parts = append(parts, fmt.Sprintf("%d %s", counts[kind], kind))
 		}
 	}
-	text := "No decision changes"
+	text := "No decision changes within the bound"
 	if len(parts) > 0 {
 		text = terminal.Count(len(t.Changes), "change") + " of decisions: " + strings.Join(parts, ", ")
 		if n := t.Unapproved(); n > 0 {
@@ -104,8 +104,11 @@ type diffSection struct {
 	texts []string
 }
 
-// limits says what was not compared, and within which bound the rest was.
+// limits says what a log says, what was not compared, and within which bound the rest was.
 func (t *diffText) limits() (all []diffSection) {
+	if t.Log != nil {
+		all = append(all, t.Log.section(t.Beyond))
+	}
 	if len(t.NotExplored) > 0 {
 		all = append(all, diffSection{"Not explored; there may be changes of any kind:", t.NotExplored})
 	}

@@ -56,10 +56,14 @@ func (e *Entry) Replay(ctx context.Context, p *pdp.Policy) (is *Answer, same boo
 	if err := decoder.Decode(is); err != nil {
 		return nil, false, err
 	}
-	return is, e.Answer.equals(is), nil
+	return is, e.Answer.Equal(is), nil
 }
 
-func (a *Answer) equals(other *Answer) bool {
+// Equal reports whether a record has an answer as a replay returns it; nil is no answer.
+func (a *Answer) Equal(other *Answer) bool {
+	if a == nil || other == nil {
+		return a == other
+	}
 	return a.Allow == other.Allow && a.Fault == other.Fault && sameList(a.Reasons, other.Reasons) &&
 		sameList(a.Obligations, other.Obligations) && sameList(a.Advice, other.Advice)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -91,4 +92,9 @@ func (d *Differences) Unapproved() (n int) {
 		}
 	}
 	return n
+}
+
+// Grants reports whether some change allows an action that was denied.
+func (d *Differences) Grants(action string) bool {
+	return slices.ContainsFunc(d.Changes, func(c Difference) bool { return c.Kind == Granted && c.Action == action })
 }

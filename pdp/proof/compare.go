@@ -35,6 +35,19 @@ const (
 // Kinds returns all kinds, what has to be looked at first before the others.
 func Kinds() []Kind { return []Kind{Granted, Obliged, Revoked, Explained} }
 
+// KindOf returns the kind of a change between two answers that differ, by what they allow.
+func KindOf(was, is bool) Kind {
+	switch {
+	case is && !was:
+		return Granted
+	case was && !is:
+		return Revoked
+	case was:
+		return Obliged
+	}
+	return Explained
+}
+
 // Comparison says what to compare.
 type Comparison struct {
 	// Was and Is are asked about every example: OPA's interpreter should evaluate them, so that what was explored is held against it.
@@ -194,15 +207,7 @@ func (r *comparer) part(ctx context.Context, part *explore.Part) error {
 func kindOf(c explore.Change) Kind {
 	was, _, _ := read(c.Was)
 	is, _, _ := read(c.Is)
-	switch {
-	case is && !was:
-		return Granted
-	case was && !is:
-		return Revoked
-	case was:
-		return Obliged
-	}
-	return Explained
+	return KindOf(was, is)
 }
 
 // inWords puts the cases of changes of one kind into sentences: into one where no right changes. Where even the words need too much

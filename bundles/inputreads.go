@@ -1,10 +1,12 @@
 package bundles
 
 import (
+	"context"
 	"maps"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
 )
 
 // inputReads describes what rules can read of a value in the input: all of it, or some members.
@@ -32,6 +34,26 @@ func (r *Revision) InputMembers(path ...string) (members []string, all bool) {
 // Constants returns the set of string constants in the policy's rules. It includes every name that rules use and that comes
 // from neither data nor the input.
 func (r *Revision) Constants() map[string]bool { return r.constants }
+
+// Names returns every text that the policy can compare with: the constants of its rules, and the keys and texts of its data.
+func (r *Revision) Names(ctx context.Context) (map[string]bool, error) {
+	data, err := r.store.Read(ctx, r.txn, storage.Path{})
+	if err != nil {
+		return nil, err
+	}
+	value, err := ast.InterfaceToValue(data) // a value already, if the store keeps such
+	if err != nil {
+		return nil, err
+	}
+	names := maps.Clone(r.constants)
+	ast.NewGenericVisitor(func(node any) bool {
+		if text, ok := node.(ast.String); ok {
+			names[string(text)] = true
+		}
+		return false
+	}).Walk(value)
+	return names, nil
+}
 
 func constantsOf(modules map[string]*ast.Module) map[string]bool {
 	constants := map[string]bool{}

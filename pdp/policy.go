@@ -27,6 +27,10 @@ type Policy struct {
 	scope *bundles.Query
 	// subjectScope says who can be allowed an action that needs no current location; nil if the policy has no such rule.
 	subjectScope *bundles.Query
+	// possibleScope is the scope of what is allowed with suitable properties; nil if the policy has no such rule.
+	possibleScope *bundles.Query
+	// row is the id of the rule that judges a question; nil if the policy does not say.
+	row *bundles.Query
 	// disclosed returns the records that an answer discloses; nil if the policy has no such rule.
 	disclosed *bundles.Query
 	// mask says what to hide of records of decisions; nil if nothing.
@@ -109,7 +113,7 @@ func (p *Policy) prepareQueries(context.Context) error {
 		return p.refuse(bundles.Tables, "%w", err)
 	}
 	for name, query := range map[string]**bundles.Query{
-		"allow": &p.allow, "possible": &p.possible, "scope": &p.scope, "subject_scope": &p.subjectScope, "candidates": &p.candidates, "sees": &p.disclosed,
+		"allow": &p.allow, "possible": &p.possible, "scope": &p.scope, "subject_scope": &p.subjectScope, "possible_scope": &p.possibleScope, "row": &p.row, "candidates": &p.candidates, "sees": &p.disclosed,
 	} {
 		if !r.Defines(p.sibling(name)) {
 			continue
@@ -159,7 +163,7 @@ func (p *Policy) reads(action string) facts.Reads {
 
 // compileQueries compiles all queries, or none: the policy is then interpreted.
 func (p *Policy) compileQueries(ctx context.Context) error {
-	queries := []*bundles.Query{p.decision, p.allow, p.possible, p.scope, p.subjectScope, p.disclosed, p.candidates}
+	queries := []*bundles.Query{p.decision, p.allow, p.possible, p.scope, p.subjectScope, p.possibleScope, p.row, p.disclosed, p.candidates}
 	queries = slices.DeleteFunc(queries, func(q *bundles.Query) bool { return q == nil })
 	err := p.revision.Compile(ctx, queries...)
 	switch {
@@ -217,6 +221,9 @@ func (p *Policy) probe(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Roles returns the roles that can give power to do an action of the catalogue; empty if no role is needed.
+func (p *Policy) Roles(action string) []string { return p.catalogue[action].roles }
 
 // FactsOf returns the part of an action's entry in the catalogue that the facts of a question depend on; false if there is none.
 func (p *Policy) FactsOf(action string) (facts.Action, bool) {

@@ -97,12 +97,12 @@ _entries := _rules[input.facts.model]
 # A set is sorted: by code, then field.
 _found := _stated | _malformed
 
-_stated := {[entry.code, object.get(entry, "field", ""), object.get(entry, "rule", _row)] |
+_stated := {[entry.code, object.get(entry, "field", ""), object.get(entry, "rule", row)] |
 	some rule in _reported
 	entry := _entries[rule]
 }
 
-_malformed := {["missing_field", name, _row] |
+_malformed := {["missing_field", name, row] |
 	some name, form in _action.properties
 	not question.formed(form, name)
 	not name in {field | some ["missing_field", field, _] in _stated}
@@ -126,7 +126,7 @@ _outranked(code, field, rule) if {
 
 _rank(rule) := [startswith(rule, "ALL-") == false, rule]
 
-_denial_advice := [{"code": code, "rule": object.get(_entries[rule], "rule", _row)} |
+_denial_advice := [{"code": code, "rule": object.get(_entries[rule], "rule", row)} |
 	some rule in _reported
 	code := _entries[rule].advice
 ]

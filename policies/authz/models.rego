@@ -54,11 +54,13 @@ _broken("practice_group", rules, at, place) := {rule | some rule in names; not p
 
 _broken("vendor", rules, at, place) := {rule | some rule in rules; not vendor.met(rule, at, place)}
 
-# The id of the row that judges the question.
-_row := regional.row(_standing, _place) if input.facts.model == "regional"
-_row := health_system.row(_action.rules, _standing, _place) if input.facts.model == "health_system"
-_row := practice_group.row(_action.rules) if input.facts.model == "practice_group"
-_row := "SYS-11" if input.facts.model == "vendor"
+# METADATA
+# title: The id of the row that judges the question, for access reviews
+# scope: document
+row := regional.row(_standing, _place) if input.facts.model == "regional"
+row := health_system.row(_action.rules, _standing, _place) if input.facts.model == "health_system"
+row := practice_group.row(_action.rules) if input.facts.model == "practice_group"
+row := "SYS-11" if input.facts.model == "vendor"
 
 # What comes with an allow.
 default _outcome_of(_, _, _) := {}

@@ -6,11 +6,19 @@ import data.authz.question
 
 # METADATA
 # title: Which users the action can be allowed on, for lists
+# description: Nobody else is asked about. What is said of them is described with `possible_scope`.
+scope := possible_scope if {
+	action := _actions[input.facts.model][input.action.name]
+	not question.malformed(object.get(action, "properties", {}))
+}
+
+# METADATA
+# title: Which users the action can be allowed on with suitable properties, for access reviews
 # description: |
 #   Nobody else is asked about. It may be wider than needed, never narrower. They have an assignment at `location` or
 #   beneath. Where more can be said, `status` is that of their accounts, the user `except` is not among them, and
 #   `assigned` describes an assignment that each of them has: its `location`, and its role as one of `roles`.
-scope := object.union_n([_assigned_of(model, rules, at, place), _account_of(model, rules), _except(action)]) if {
+possible_scope := object.union_n([_assigned_of(model, rules, at, place), _account_of(model, rules), _except(action)]) if {
 	model := input.facts.model
 	at := input.facts.current
 	place := input.facts.place
@@ -21,7 +29,6 @@ scope := object.union_n([_assigned_of(model, rules, at, place), _account_of(mode
 	action := _actions[model][input.action.name]
 	action.resource == input.resource.type
 	_stands_at(model, at)
-	not question.malformed(object.get(action, "properties", {}))
 	rules := _judging(model, action.rules, at, place)
 }
 

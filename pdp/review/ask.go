@@ -1,0 +1,242 @@
+package review
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+)
+
+// maxKnown bounds the answers that are kept.
+const maxKnown = 500_000
+
+// answer is what the questions of one key were answered with.
+type answer struct {
+	kinds []uint16 // the rows that they are part of, sorted
+	seen  int      // how many times they came
+}
+
+// What a key is about.
+const (
+	aboutUser = iota
+	aboutLocation
+	aboutCrossing
+	aboutReach
+)
+
+// questions asks some questions and collects the rows that they are part of.
+type questions struct {
+	*run
+	subject *facts.User
+	found   []uint16
+}
+
+// askUser returns the rows that a user counts in for somebody who holds a role at a location. Asked is about the user at the location
+// and at those beneath it where the user is assigned or above that, from there; about the places where the user is assigned, and one
+// place of each kind, beneath the location and in the whole organization, where the user is not.
+func (r *run) askUser(subject, user *facts.User, at *location) []uint16 {
+	r.holds(subject, at)
+	r.count(aboutUser)
+	r.flag(subject == user)
+	r.user(user, at.Organization())
+	others := r.unassignedAt(user, at)
+	r.count(len(others))
+	for _, l := range others {
+		r.number(l)
+	}
+	return r.answer(subject, func(q *questions) {
+		froms := []*facts.Location{at.Location}
+		places := others
+		for _, a := range user.Assignments() {
+			if a.At.Organization() != at.Organization() {
+				continue
+			}
+			places = append(places, a.At)
+			for from := a.At; from != nil && from.CoveredBy(at.ID()); from = from.Parent() {
+				if !slices.Contains(froms, from) {
+					froms = append(froms, from)
+				}
+			}
+		}
+		for _, from := range froms {
+			here := places
+			if !slices.Contains(here, from) {
+				here = append(slices.Clip(here), from)
+			}
+			standing := map[string]any{"current_location": from.ID()}
+			for _, place := range here {
+				resource := authzen.Entity{Type: "user", ID: user.ID(), Properties: map[string]any{"location": place.ID()}}
+				reaches := r.reachesOf(subject, at, from, place)
+				for i, action := range r.onUsers {
+					if reaches == nil || reaches[i] == nil || !reaches[i].Admits(user) {
+						continue
+					}
+					q.ask(authzen.Action{Name: action}, resource, standing, OverUsers)
+				}
+			}
+		}
+	})
+}
+
+// unassignedAt returns one location of each kind, at or beneath a location and in its organization, at which a user has no assignment.
+func (r *run) unassignedAt(user *facts.User, at *location) []*facts.Location {
+	var found []*facts.Location
+	for _, within := range []*location{at, r.at[at.Organization()]} {
+		for _, same := range within.kinds() {
+			i := slices.IndexFunc(same, func(l *location) bool { return user.AssignmentAt(l.ID()) == nil })
+			if i >= 0 && !slices.Contains(found, same[i].Location) {
+				found = append(found, same[i].Location)
+			}
+		}
+		if within.Parent() == nil {
+			break
+		}
+	}
+	return found
+}
+
+// kinds returns the locations at or beneath a location, by their kinds.
+func (l *location) kinds() [][]*location {
+	if l.byKind != nil {
+		return l.byKind
+	}
+	l.byKind = [][]*location{}
+	l.walk(func(at *location) bool {
+		i := slices.IndexFunc(l.byKind, func(same []*location) bool { return same[0].Kind() == at.Kind() })
+		if i < 0 {
+			l.byKind = append(l.byKind, nil)
+			i = len(l.byKind) - 1
+		}
+		l.byKind[i] = append(l.byKind[i], at)
+		return true
+	})
+	return l.byKind
+}
+
+// askLocation returns the rows that a place counts in for somebody who holds a role at it or above: what may be done at it, and
+// whether a new user may be invited to it, from there or from where the role is held.
+func (r *run) askLocation(subject *facts.User, at, place *location) []uint16 {
+	r.holds(subject, at)
+	r.count(aboutLocation)
+	r.number(place.Location)
+	return r.answer(subject, func(q *questions) {
+		froms := []*location{at, place}
+		if place == at {
+			froms = froms[:1]
+		}
+		for _, from := range froms {
+			standing := map[string]any{"current_location": from.ID()}
+			for _, action := range r.onLocations {
+				q.ask(authzen.Action{Name: action}, authzen.Entity{Type: "location", ID: place.ID()}, standing, OverLocations)
+			}
+			for _, action := range r.onNewUsers {
+				q.ask(authzen.Action{Name: action, Properties: map[string]any{"new": true}},
+					authzen.Entity{Type: "user", ID: r.unknownUser, Properties: map[string]any{"location": place.ID()}}, standing, OverNewUsers)
+			}
+		}
+	})
+}
+
+// askCrossing reports the rows of what may be done to locations of any organization.
+func (r *run) askCrossing(subject *facts.User, at *location, row func(kind uint16)) {
+	var actions []string
+	for _, action := range r.crossing {
+		roles := r.Reviewer.Policy().Roles(action)
+		if len(roles) == 0 || slices.Contains(roles, subject.AssignmentAt(at.ID()).Role) {
+			actions = append(actions, action)
+		}
+	}
+	if len(actions) == 0 {
+		return
+	}
+	standing := map[string]any{"current_location": at.ID()}
+	for _, place := range r.locations {
+		r.holdsAt = nil
+		r.numberPath(at)
+		r.user(subject, facts.AnyOrganization)
+		r.count(aboutCrossing)
+		r.number(place.Location)
+		for _, kind := range r.answer(subject, func(q *questions) {
+			for _, action := range actions {
+				q.ask(authzen.Action{Name: action}, authzen.Entity{Type: "location", ID: place.ID()}, standing, OverLocations)
+			}
+		}) {
+			row(kind)
+		}
+	}
+	q := questions{run: r, subject: subject}
+	for _, action := range actions {
+		q.ask(authzen.Action{Name: action}, authzen.Entity{Type: "location", ID: r.unknownLocation}, standing, OverNewLocations)
+	}
+	for _, kind := range q.found {
+		row(kind)
+	}
+}
+
+// answer returns the answer to the questions of the key. It is known if the same ones were asked before.
+func (r *run) answer(subject *facts.User, ask func(*questions)) []uint16 {
+	if r.err != nil {
+		return nil
+	}
+	if r.err = r.ctx.Err(); r.err != nil {
+		return nil
+	}
+	a := r.known[string(r.key)]
+	if a != nil && !r.Each {
+		a.seen++
+		if !isChecked(a.seen) {
+			return a.kinds
+		}
+	}
+	key, q := string(r.key), questions{run: r, subject: subject} // what is asked changes the key
+	ask(&q)
+	slices.Sort(q.found)
+	if a != nil && !r.Each {
+		if r.err == nil && !slices.Equal(q.found, a.kinds) {
+			r.err = fmt.Errorf("%w: found at %s", ErrTellsApart, subject.ID())
+		}
+		return a.kinds
+	}
+	if r.Each {
+		return q.found
+	}
+	if len(r.known) == maxKnown {
+		clear(r.known)
+	}
+	r.known[key] = &answer{q.found, 1}
+	return q.found
+}
+
+// isChecked says when an answer that is known is asked for again: at the second time, and whenever it was used four times as often since.
+func isChecked(seen int) bool {
+	for n := 2; n <= seen; n *= 4 {
+		if n == seen {
+			return true
+		}
+	}
+	return false
+}
+
+// ask asks one question.
+func (q *questions) ask(action authzen.Action, resource authzen.Entity, standing map[string]any, over string) {
+	if q.err != nil {
+		return
+	}
+	q.counts.Decisions++
+	rule, ok, err := q.Reviewer.May(q.ctx, pdp.Request{
+		Subject: authzen.Entity{Type: "user", ID: q.subject.ID()}, Action: action, Resource: resource, Context: standing,
+	})
+	if err != nil {
+		q.err = fmt.Errorf("%s, %s on %s %q: %w", q.subject.ID(), action.Name, resource.Type, resource.ID, err)
+		return
+	}
+	if !ok {
+		return
+	}
+	kind := uint16(q.kindID(kindOfRow{action.Name, over, rule}))
+	if !slices.Contains(q.found, kind) {
+		q.found = append(q.found, kind)
+	}
+}

@@ -1,0 +1,155 @@
+package review
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+)
+
+// A key has all that the facts of a question have, with numbers instead of the ids of locations: two questions with the same key are
+// one question about people and places of other names. A text that the policy knows stands for itself.
+
+// numbered are the locations that have a number in the key.
+type numbered struct {
+	order    []*facts.Location
+	pathKey  int // how much of the key, and how many of the locations, are the path of the location where the role is held
+	path     int
+	holder   *facts.User // whose key is behind the path; nil for nobody's
+	holdsAt  *location
+	ownKey   int // the same of the holder
+	ownOrder int
+}
+
+// numberPath begins a key with a location and those above it.
+func (r *run) numberPath(at *location) {
+	r.order, r.key = r.order[:0], r.key[:0]
+	r.number(at.Location)
+	r.pathKey, r.path = len(r.key), len(r.order)
+	r.holder, r.holdsAt = nil, at
+}
+
+// number writes a location as the number that it has, or as the nearest location above it that has one, and those beneath that.
+func (r *run) number(l *facts.Location) {
+	var few [8]*facts.Location
+	fresh, above := few[:0], -1
+	for at := l; at != nil && above < 0; at = at.Parent() {
+		if above = slices.Index(r.order, at); above < 0 {
+			fresh = append(fresh, at)
+		}
+	}
+	r.count(above + 1)
+	r.count(len(fresh))
+	for _, at := range slices.Backward(fresh) {
+		r.order = append(r.order, at)
+		r.text(at.Kind())
+		r.name(at.ID())
+		if at.Parent() == nil {
+			r.text(at.Model())
+			r.text(at.Plan())
+		}
+	}
+}
+
+func (r *run) count(n int) { r.key = binary.AppendUvarint(r.key, uint64(n)) }
+
+func (r *run) flag(set bool) {
+	if set {
+		r.count(1)
+		return
+	}
+	r.count(0)
+}
+
+// text writes a text that is one of few.
+func (r *run) text(s string) {
+	word, known := r.words[s]
+	if !known {
+		word = len(r.words)
+		r.words[s] = word
+	}
+	r.count(word)
+}
+
+// name writes a text if the policy knows it, and otherwise whether there is one.
+func (r *run) name(s string) {
+	r.flag(s != "")
+	if r.names[s] {
+		r.count(1)
+		r.text(s)
+		return
+	}
+	r.count(0)
+}
+
+// holds makes the key that of a user who asks, behind the path of the location where the role is held.
+func (r *run) holds(u *facts.User, at *location) {
+	if r.holdsAt != at {
+		r.numberPath(at)
+	}
+	if r.holder == u {
+		r.key, r.order = r.key[:r.ownKey], r.order[:r.ownOrder]
+		return
+	}
+	r.key, r.order = r.key[:r.pathKey], r.order[:r.path]
+	r.user(u, at.Organization())
+	r.holder, r.ownKey, r.ownOrder = u, len(r.key), len(r.order)
+}
+
+// groupKey tells holders apart who do not stand in the same relation to everybody else: they differ in more than the role at the
+// location, or above it.
+func (r *run) groupKey(u *facts.User, at *location) string {
+	r.holds(u, at)
+	key := slices.Clone(r.key)
+	for _, other := range r.order[r.path:] {
+		key = binary.AppendUvarint(key, uint64(len(other.ID())))
+		key = append(key, other.ID()...)
+	}
+	return string(key)
+}
+
+// user writes what one organization sees of a user.
+func (r *run) user(u *facts.User, organization string) {
+	rec := u.Record()
+	r.text(rec.Status)
+	r.name(rec.ID)
+	r.name(rec.Username)
+	r.name(rec.DefaultLocation)
+	all := u.Assignments()
+	var few [8]*facts.Assignment
+	own := few[:0]
+	for i := range all {
+		if organization == facts.AnyOrganization || all[i].At.Organization() == organization {
+			own = append(own, &all[i])
+		}
+	}
+	r.flag(len(all) > len(own)) // whether the account is assigned anywhere else
+	if len(own) > 1 {
+		slices.SortStableFunc(own, func(a, b *facts.Assignment) int { return comparePairs(a.Role, b.Role, a.Status, b.Status) })
+	}
+	r.count(len(own))
+	for _, a := range own {
+		r.number(a.At)
+		r.text(a.Role)
+		r.text(a.Status)
+		r.access(a)
+		r.flag(a.Location == rec.DefaultLocation)
+	}
+}
+
+func (r *run) access(a *facts.Assignment) {
+	r.flag(a.Access != nil)
+	if a.Access == nil {
+		return
+	}
+	r.text(a.Access.Level)
+	r.count(len(a.Access.Areas))
+	if len(a.Access.Areas) == 0 {
+		return
+	}
+	for _, area := range slices.Sorted(maps.Keys(a.Access.Areas)) {
+		r.text(area)
+		r.flag(a.Access.Areas[area])
+	}
+}

@@ -1,0 +1,228 @@
+package pdp_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
+	"github.com/wardkeeper/wardkeeper/pdp/review"
+	"github.com/wardkeeper/wardkeeper/policies"
+)
+
+// reviewed runs a review and returns its rows and orphans, each as text, and the rows.
+func reviewed(t require.TestingT, e *pdp.Engine, d *directory.Directory, each bool) (lines []string, rows []review.Row, counts review.Counts) {
+	reviewer, err := e.NewReviewer(context.Background())
+	require.NoError(t, err)
+	counts, err = review.Run(context.Background(), review.Config{
+		Reviewer: reviewer, Directory: d, Each: each,
+		Row: func(r review.Row) error {
+			rows = append(rows, r)
+			lines = append(lines, fmt.Sprint(r.Subject.ID(), r.Role, r.Location.ID(), r.Action, r.Over, r.Count, r.Rule, r.Changes))
+			return nil
+		},
+		Orphan: func(o review.Orphan) error {
+			lines = append(lines, fmt.Sprint("orphan ", o.User.ID(), idOf(o.Organization), o.Administrator))
+			return nil
+		},
+	})
+	require.NoError(t, err)
+	return lines, rows, counts
+}
+
+func idOf(l *facts.Location) string {
+	if l == nil {
+		return ""
+	}
+	return l.ID()
+}
+
+// What the review says is what single questions are answered, one search for each user, standing and place, whichever there are.
+func TestReviewEqualsSingleDecisions(t *testing.T) {
+	t.Parallel()
+	engine, source := administration(t)
+	worlds := 5
+	if fewerQuestions() {
+		worlds = 1
+	}
+	compared, saved := map[string]int{}, 0
+	for seed := range uint64(worlds) {
+		w := generate(seed)
+		d := w.directory(t)
+		source.set(d)
+		lines, rows, counts := reviewed(t, engine, d, false)
+		each, _, all := reviewed(t, engine, d, true)
+		require.Equal(t, each, lines, "world %d: questions taken together, and each one", seed)
+		saved += all.Decisions - counts.Decisions
+		governed := map[string]bool{}
+		for _, u := range w.Users {
+			for _, l := range w.active(u) {
+				if !givesPower(l.Role) {
+					continue // what is done there by a role above is in the rows of that role
+				}
+				checkRows(t, engine, w, u, w.byID(l.Location), rows, compared, governed)
+			}
+		}
+		for _, u := range w.Users {
+			for _, root := range w.Locations {
+				if root.Parent != "" || !w.belongs(u, root) {
+					continue
+				}
+				orphan := slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "orphan "+u.ID+root.ID) })
+				require.Equal(t, !governed[u.ID+" "+root.ID], orphan, "world %d: %s in %s", seed, u.ID, root.ID)
+			}
+		}
+	}
+	require.Positive(t, saved)
+	if fewerQuestions() {
+		return
+	}
+	for _, action := range allActions() {
+		if !needsNoCurrentLocation(action) && action != "user.delete" && action != "user.invite" && action != "entity.create" {
+			require.NotZero(t, compared[action], "nobody may %s", action)
+		}
+	}
+}
+
+func givesPower(role string) bool {
+	return slices.ContainsFunc(allActions(), func(action string) bool {
+		return !needsNoCurrentLocation(action) && slices.Contains(builtInPolicy().Roles(action), role)
+	})
+}
+
+// checkRows compares the rows of one assignment with what single searches find.
+func checkRows(t require.TestingT, e *pdp.Engine, w *world, u *person, l *byID, rows []review.Row, compared map[string]int, governed map[string]bool) {
+	root := w.root(l)
+	over := map[string]map[string]bool{}
+	mark := func(action, what string) {
+		if over[action] == nil {
+			over[action] = map[string]bool{}
+		}
+		over[action][what] = true
+	}
+	for _, from := range w.Locations {
+		if !w.covers(l, from) || !w.canStandAt(u, from) {
+			continue
+		}
+		for _, place := range w.Locations {
+			if w.root(place) != root {
+				continue
+			}
+			for _, other := range w.Users {
+				if !slices.ContainsFunc(other.Assignments, func(a assignment) bool { return w.covers(l, w.byID(a.Location)) }) {
+					continue
+				}
+				for _, action := range actionsFor(t, e, ask(u.ID, "", "user", other.ID, place.ID, from.ID, nil)) {
+					if action == "user.invite" || needsNoCurrentLocation(action) {
+						continue
+					}
+					mark(action, other.ID)
+					if other != u && !entryOf(action).ReadOnly {
+						governed[other.ID+" "+root.ID] = true
+					}
+				}
+			}
+			if !w.covers(l, place) {
+				continue
+			}
+			for _, action := range actionsFor(t, e, ask(u.ID, "", "location", place.ID, "", from.ID, nil)) {
+				if !needsNoCurrentLocation(action) && !strings.HasPrefix(action, "entity.") {
+					mark(action, place.ID)
+				}
+			}
+		}
+	}
+	if l.Kind == "vendor" {
+		for _, place := range w.Locations {
+			for _, action := range actionsFor(t, e, ask(u.ID, "", "location", place.ID, "", l.ID, nil)) {
+				if strings.HasPrefix(action, "entity.") {
+					mark(action, place.ID)
+				}
+			}
+		}
+	}
+	found := map[string][]int{}
+	for _, row := range rows {
+		if row.Subject.ID() == u.ID && row.Location.ID() == l.ID && (row.Over == review.OverUsers || row.Over == review.OverLocations) {
+			found[row.Action] = append(found[row.Action], row.Count)
+		}
+	}
+	for _, action := range allActions() {
+		if len(over[action]) == 0 {
+			require.Empty(t, found[action], "%s at %s: %s", u.ID, l.ID, action)
+			continue
+		}
+		compared[action]++
+		// A user may count in the rows of several rules.
+		sum := 0
+		for _, n := range found[action] {
+			sum += n
+			require.LessOrEqual(t, n, len(over[action]), "%s at %s: %s", u.ID, l.ID, action)
+		}
+		if len(found[action]) == 1 {
+			require.Equal(t, len(over[action]), sum, "%s at %s: %s on %v", u.ID, l.ID, action, over[action])
+		}
+		require.GreaterOrEqual(t, sum, len(over[action]), "%s at %s: %s on %v", u.ID, l.ID, action, over[action])
+	}
+}
+
+// A policy may decide otherwise about somebody whom it knows by id, and is then asked about that one; if it reads meaning into ids, the
+// review does not go by one for all.
+func TestReviewOfAPolicyThatReadsIDs(t *testing.T) {
+	t.Parallel()
+	const file, anybody = "authz/regional/matrix.rego", "_fits_user(\"any\", _)\n"
+	text, err := fs.ReadFile(policies.Files(), file)
+	require.NoError(t, err)
+	require.Contains(t, string(text), anybody)
+	with := func(condition string) *pdp.Policy {
+		changed := strings.Replace(string(text), anybody, "_fits_user(\"any\", _) if "+condition+"\n", 1)
+		return prepared(t, open(t, overlay(t, map[string]string{file: changed}), "authz/decision"))
+	}
+	w := crowded(40)
+	d := w.directory(t)
+	engine := func(p *pdp.Policy) *pdp.Engine {
+		return pdp.New(pdp.Config{Policy: p, Source: fixed{d}, Timeout: time.Minute})
+	}
+	usual, _, _ := reviewed(t, engine(builtInPolicy()), d, false)
+	named := engine(with(`input.resource.id != "c17"`))
+	lines, _, counts := reviewed(t, named, d, false)
+	each, _, all := reviewed(t, named, d, true)
+	require.Equal(t, each, lines)
+	require.NotEqual(t, usual, lines)
+	require.Less(t, 5*counts.Decisions, all.Decisions)
+
+	odd := engine(with(`not endswith(input.resource.id, "1")`))
+	reviewer, err := odd.NewReviewer(t.Context())
+	require.NoError(t, err)
+	ignore := review.Config{Reviewer: reviewer, Directory: d, Row: func(review.Row) error { return nil }, Orphan: func(review.Orphan) error { return nil }}
+	_, err = review.Run(t.Context(), ignore)
+	require.ErrorIs(t, err, review.ErrTellsApart)
+	ignore.Each = true
+	_, err = review.Run(t.Context(), ignore)
+	require.NoError(t, err)
+}
+
+// crowded returns a region with an administrator and many users who are alike.
+func crowded(users int) *world {
+	w := &world{Locations: []*byID{{ID: "r", Kind: "region", Model: "regional"}, {ID: "d", Kind: "division", Parent: "r"}, {ID: "f", Kind: "facility", Parent: "d"}}}
+	w.Users = append(w.Users, &person{ID: "admin", Default: "r", Assignments: []assignment{{Location: "r", Role: "regional_admin"}}})
+	for i := range users {
+		w.Users = append(w.Users, &person{ID: fmt.Sprintf("c%02d", i), Default: "f", Assignments: []assignment{{Location: "f", Role: "ed_normal"}}})
+	}
+	return w
+}
+
+// A review has facts to go by, or says that it cannot be made.
+func TestReviewNeedsACatalogue(t *testing.T) {
+	t.Parallel()
+	_, err := general(t, "decision := true").NewReviewer(t.Context())
+	require.Equal(t, pdp.NotOffered, pdp.KindOf(err))
+}

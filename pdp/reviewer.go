@@ -1,0 +1,68 @@
+package pdp
+
+import (
+	"context"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+)
+
+// Reviewer asks one question after another under one policy and one view of the directory: those of an access review. Nothing of it is
+// recorded, since nobody acts. It is not safe for concurrent use.
+type Reviewer struct{ ev *evaluation }
+
+// NewReviewer takes the policy in force and a view for a review. The error is an [*Error]; one of kind NotOffered means that the
+// policy has no catalogue of actions.
+func (e *Engine) NewReviewer(ctx context.Context) (*Reviewer, error) {
+	ev, err := e.beginWithin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !ev.hasCatalogue() || ev.facts.View == nil {
+		return nil, &Error{Kind: NotOffered, Message: "Only a policy that judges by membership facts can be reviewed."}
+	}
+	return &Reviewer{ev}, nil
+}
+
+// Policy returns the policy that decides.
+func (r *Reviewer) Policy() *Policy { return r.ev.Policy }
+
+// May reports whether a question is allowed with suitable properties, as an action search does (policies/DOMAIN.md section 8), and
+// the id of the rule that judged it; "" if it is not allowed, or the policy does not say. The error is an [*Error].
+func (r *Reviewer) May(ctx context.Context, q Request) (rule string, allowed bool, err error) {
+	limit := r.ev.limitTime(ctx)
+	defer limit.end()
+	if allowed, err = r.ev.may(limit.Context, q, r.ev.possible); err != nil || !allowed || r.ev.row == nil {
+		return "", allowed, err
+	}
+	a, err := r.ev.ask(limit.Context, q, r.ev.row)
+	if err != nil || a.term == nil {
+		return "", allowed, err
+	}
+	if err := ast.As(a.term.Value, &rule); err != nil {
+		return "", false, &Error{Kind: Internal, Message: "The policy's row could not be read.", Err: err}
+	}
+	return rule, true, nil
+}
+
+// Reach says on which users a question can be allowed.
+type Reach struct{ scope *scope } // nil: on any
+
+// Admits reports whether a question about a user has to be asked: about any other, it is not allowed.
+func (r Reach) Admits(u *facts.User) bool {
+	s := r.scope
+	return s == nil || u.ID() != s.except && s.Only.Admits(u) &&
+		slices.ContainsFunc(u.Assignments(), func(a facts.Assignment) bool { return a.At.CoveredBy(s.location) })
+}
+
+// Reach asks the policy on which users a question can be allowed with suitable properties, whoever it names. ok is false if on none.
+func (r *Reviewer) Reach(ctx context.Context, q Request) (reach Reach, ok bool, err error) {
+	if r.ev.possibleScope == nil { // as in bundles of earlier releases
+		return Reach{}, true, nil
+	}
+	q.Resource.ID = q.Subject.ID // any user will do: a scope does not depend on the resource
+	s, err := r.ev.readScope(ctx, q, r.ev.possibleScope)
+	return Reach{s}, s != nil, err
+}

@@ -169,3 +169,19 @@ test_sys_7_and_sys_8_are_possible_without_a_role_where_some_role_would_do[note] 
 	possible := data.authz.possible with input as asked(world, c.q)
 	possible == c.possible
 }
+
+# REG-6, REG-7, SYS-1, SYS-6 and PRA-1: an allow has a row as well, by the place and where the subject stands.
+test_row_of_an_allow[note] if {
+	some note, c in {
+		"here": {"q": {"who": "regina", "does": "assignment.edit", "user": "jane", "from": "metro"}, "row": "REG-6"},
+		"elsewhere": {
+			"q": {"who": "regina", "does": "assignment.edit", "user": "jane", "from": "metro", "at": "ghi"},
+			"row": "REG-7",
+		},
+		"an entity": {"q": {"who": "hanna", "does": "user.list", "location": "mercy", "from": "mercy"}, "row": "SYS-1"},
+		"a system": {"q": {"who": "sam", "does": "user.list", "location": "sisters", "from": "sisters"}, "row": "SYS-6"},
+		"a group": {"q": {"who": "olga", "does": "user.list", "location": "smile", "from": "smile"}, "row": "PRA-1"},
+	}
+	row := data.authz.row with input as asked(world, c.q)
+	row == c.row
+}

@@ -18,7 +18,9 @@ scope := possible_scope if {
 #   Nobody else is asked about. It may be wider than needed, never narrower. They have an assignment at `location` or
 #   beneath. Where more can be said, `status` is that of their accounts, the user `except` is not among them, and
 #   `assigned` describes an assignment that each of them has: its `location`, and its role as one of `roles`.
-possible_scope := object.union_n([_assigned_of(model, rules, at, place), _account_of(model, rules), _except(action)]) if {
+possible_scope := object.union_n([
+	_assigned_of(model, rules, at, place), _account_of(model, rules), _except(action),
+]) if {
 	model := input.facts.model
 	at := input.facts.current
 	place := input.facts.place

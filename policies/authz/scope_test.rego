@@ -181,3 +181,16 @@ test_subject_scope_of_what_is_above_others if {
 	scope := data.authz.subject_scope with input as asked(world, q)
 	scope == {"status": "active"}
 }
+
+# Section 8: a property that is still to come leaves nobody out.
+test_possible_scope if {
+	q := {"who": "regina", "does": "assignment.add"}
+	not data.authz.scope with input as asked_of_nobody(q)
+	scope := data.authz.possible_scope with input as asked_of_nobody(q)
+	scope == {"location": "metro", "status": "active", "except": "regina"}
+}
+
+test_no_possible_scope_without_power if {
+	q := {"who": "dina", "does": "assignment.add", "from": "north"}
+	not data.authz.possible_scope with input as asked_of_nobody(q)
+}

@@ -193,7 +193,7 @@ func verifySignature(dir string, manifest []byte, keys []ed25519.PublicKey) erro
 }
 
 func (f File) verify(dir string) error {
-	if f.Name == "" || filepath.Base(f.Name) != f.Name {
+	if !filepath.IsLocal(f.Name) || filepath.Base(f.Name) != f.Name || f.Name == "." {
 		return &Fault{ManifestFile, "it names a file that is not in its folder"}
 	}
 	sum, size, err := hashFile(filepath.Join(dir, f.Name))

@@ -197,7 +197,7 @@ func (a *accessReview) write(ctx context.Context, p process, folder *accessrevie
 	defer progress.Clear()
 	return review.Run(ctx, review.Config{
 		Reviewer: reviewer, Directory: d, Each: a.each,
-		Progress: func(done, of int) { progress.Of(done, of, "organization") },
+		Progress: func(done, of int) { progress.Of(done, of, "location") },
 		Row: func(r review.Row) error {
 			u := r.Subject
 			row := []any{r.Location.Organization(), u.ID(), u.Username(), fullName(u), r.Role, r.Location.ID(), r.Location.Name(), r.Location.Kind(), r.Action, r.Changes, r.Over, r.Count, r.Rule}

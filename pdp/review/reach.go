@@ -14,8 +14,9 @@ type way struct{ from, place *facts.Location }
 
 // reaches are what the policy says of whom the actions on users can be allowed on, whoever is asked about.
 type reaches struct {
-	// none has the ways, by key, on which the policy allows no action on anybody: most people have no power.
-	none map[string]bool
+	// none has the ways, by key, on which the policy allows no action on anybody, with how many times each came: most people have no
+	// power.
+	none map[string]int
 	// of has those of the subject asked about last; nil values for ways without any.
 	of      map[way][]*pdp.Reach
 	subject *facts.User
@@ -26,7 +27,7 @@ const maxWaysOfAll = 4096
 
 // reachesOf returns for each action on users on whom it can be allowed; nil if none is.
 func (r *run) reachesOf(subject *facts.User, at *location, from, place *facts.Location) []*pdp.Reach {
-	if r.subject != subject {
+	if r.subject != subject || len(r.of) > maxKnown {
 		r.subject, r.of = subject, map[way][]*pdp.Reach{}
 	}
 	on := way{from, place}
@@ -37,10 +38,13 @@ func (r *run) reachesOf(subject *facts.User, at *location, from, place *facts.Lo
 	r.count(aboutReach)
 	r.number(from)
 	r.number(place)
-	if r.none[string(r.key)] && !r.Each {
-		return nil
-	}
 	key := string(r.key)
+	if seen := r.none[key]; seen > 0 && !r.Each {
+		r.none[key]++
+		if !isChecked(seen + 1) {
+			return nil
+		}
+	}
 	found := make([]*pdp.Reach, len(r.onUsers))
 	some := false
 	for i, action := range r.onUsers {
@@ -58,12 +62,16 @@ func (r *run) reachesOf(subject *facts.User, at *location, from, place *facts.Lo
 			found[i], some = &reach, true
 		}
 	}
+	if some && r.none[key] > 0 && !r.Each {
+		r.err = fmt.Errorf("%w: found at %s", ErrTellsApart, subject.ID())
+		return nil
+	}
 	if !some {
 		found = nil
 		if len(r.none) == maxKnown {
 			clear(r.none)
 		}
-		r.none[key] = true
+		r.none[key] = max(r.none[key], 1)
 	}
 	r.of[on] = found
 	return found

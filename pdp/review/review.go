@@ -54,7 +54,7 @@ type Config struct {
 	// Row and Orphan take what is found: organization by organization, and there by location, subject and action.
 	Row    func(Row) error
 	Orphan func(Orphan) error
-	// Progress is called with the number of organizations that are done. It may be nil.
+	// Progress is called with the number of locations that are done. It may be nil.
 	Progress func(done, of int)
 }
 
@@ -77,21 +77,18 @@ func Run(ctx context.Context, cfg Config) (Counts, error) {
 	if err != nil {
 		return Counts{}, err
 	}
-	r := &run{Config: cfg, ctx: ctx, known: map[string]*answer{}, names: names, reaches: reaches{none: map[string]bool{}}, words: map[string]int{}}
+	r := &run{Config: cfg, ctx: ctx, known: map[string]*answer{}, names: names, reaches: reaches{none: map[string]int{}}, words: map[string]int{}}
 	r.readActions()
 	r.readDirectory()
 	if err := r.findUnknown(); err != nil {
 		return Counts{}, err
 	}
-	for i, root := range r.roots {
+	for _, root := range r.roots {
 		if err := ctx.Err(); err != nil {
 			return r.counts, err
 		}
 		if err := r.organization(root); err != nil {
 			return r.counts, err
-		}
-		if cfg.Progress != nil {
-			cfg.Progress(i+1, len(r.roots))
 		}
 	}
 	return r.counts, r.unassigned()
@@ -102,6 +99,7 @@ type run struct {
 	Config
 	ctx    context.Context
 	counts Counts
+	done   int // locations
 
 	onUsers, onNewUsers, onLocations, crossing []string // actions
 	empowering                                 map[string]bool
@@ -212,6 +210,9 @@ func (r *run) organization(root *location) error {
 	var err error
 	root.walk(func(at *location) bool {
 		err = r.holdersAt(at, governed, administers)
+		if r.done++; r.Progress != nil {
+			r.Progress(r.done, len(r.locations))
+		}
 		return err == nil
 	})
 	if err != nil {

@@ -62,9 +62,12 @@ func TestReviewEqualsSingleDecisions(t *testing.T) {
 		each, _, all := reviewed(t, engine, d, true)
 		require.Equal(t, each, lines, "world %d: questions taken together, and each one", seed)
 		saved += all.Decisions - counts.Decisions
-		governed := map[string]bool{}
+		governed, assignments := map[string]bool{}, 0
 		for _, u := range w.Users {
 			for _, l := range w.active(u) {
+				if assignments++; seed > 0 && assignments%4 != 0 {
+					continue // there are too many to compare each of every world
+				}
 				if !givesPower(l.Role) {
 					continue // what is done there by a role above is in the rows of that role
 				}
@@ -73,6 +76,9 @@ func TestReviewEqualsSingleDecisions(t *testing.T) {
 		}
 		for _, u := range w.Users {
 			for _, root := range w.Locations {
+				if seed > 0 {
+					break // who is governed is known where all are compared
+				}
 				if root.Parent != "" || !w.belongs(u, root) {
 					continue
 				}

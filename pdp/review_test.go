@@ -20,10 +20,14 @@ import (
 
 // reviewed runs a review and returns its rows and orphans, each as text, and the rows.
 func reviewed(t require.TestingT, e *pdp.Engine, d *directory.Directory, each bool) (lines []string, rows []review.Row, counts review.Counts) {
-	reviewer, err := e.NewReviewer(context.Background())
-	require.NoError(t, err)
-	counts, err = review.Run(context.Background(), review.Config{
-		Reviewer: reviewer, Directory: d, Each: each,
+	reviewers := make([]*pdp.Reviewer, 3)
+	for i := range reviewers {
+		var err error
+		reviewers[i], err = e.NewReviewer(context.Background())
+		require.NoError(t, err)
+	}
+	counts, err := review.Run(context.Background(), review.Config{
+		Reviewers: reviewers, Directory: d, Each: each,
 		Row: func(r review.Row) error {
 			rows = append(rows, r)
 			lines = append(lines, fmt.Sprint(r.Subject.ID(), r.Role, r.Location.ID(), r.Action, r.Over, r.Count, r.Rule, r.Changes))
@@ -208,7 +212,7 @@ func TestReviewOfAPolicyThatReadsIDs(t *testing.T) {
 	odd := engine(with(`not endswith(input.resource.id, "1")`))
 	reviewer, err := odd.NewReviewer(t.Context())
 	require.NoError(t, err)
-	ignore := review.Config{Reviewer: reviewer, Directory: d, Row: func(review.Row) error { return nil }, Orphan: func(review.Orphan) error { return nil }}
+	ignore := review.Config{Reviewers: []*pdp.Reviewer{reviewer}, Directory: d, Row: func(review.Row) error { return nil }, Orphan: func(review.Orphan) error { return nil }}
 	_, err = review.Run(t.Context(), ignore)
 	require.ErrorIs(t, err, review.ErrTellsApart)
 	ignore.Each = true

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -167,9 +168,12 @@ func (a *accessReview) check() (ed25519.PrivateKey, error) {
 // write writes the lists.
 func (a *accessReview) write(ctx context.Context, p process, folder *accessreview.Folder, policy *pdp.Policy, d *directory.Directory, uses *accessreview.Uses) (review.Counts, error) {
 	engine := pdp.New(pdp.Config{Policy: policy, Source: snapshot{d}, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler)})
-	reviewer, err := engine.NewReviewer(ctx)
-	if err != nil {
-		return review.Counts{}, err
+	reviewers := make([]*pdp.Reviewer, runtime.GOMAXPROCS(0))
+	for i := range reviewers {
+		var err error
+		if reviewers[i], err = engine.NewReviewer(ctx); err != nil {
+			return review.Counts{}, err
+		}
 	}
 	columns := []string{"organization", "subject", "username", "name", "role", "location", "location_name", "kind", "action", "changes", "over", "count", "rule"}
 	if uses != nil {
@@ -196,7 +200,7 @@ func (a *accessReview) write(ctx context.Context, p process, folder *accessrevie
 	progress := terminal.NewProgress(p.stderr)
 	defer progress.Clear()
 	return review.Run(ctx, review.Config{
-		Reviewer: reviewer, Directory: d, Each: a.each,
+		Reviewers: reviewers, Directory: d, Each: a.each,
 		Progress: func(done, of int) { progress.Of(done, of, "location") },
 		Row: func(r review.Row) error {
 			u := r.Subject

@@ -9,15 +9,6 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// maxKnown bounds the answers that are kept.
-const maxKnown = 500_000
-
-// answer is what the questions of one key were answered with.
-type answer struct {
-	kinds []uint16 // the rows that they are part of, sorted
-	seen  int      // how many times they came
-}
-
 // What a key is about.
 const (
 	aboutUser = iota
@@ -143,7 +134,7 @@ func (r *run) askLocation(subject *facts.User, at, place *location) []uint16 {
 func (r *run) askCrossing(subject *facts.User, at *location, row func(kind uint16)) {
 	var actions []string
 	for _, action := range r.crossing {
-		roles := r.Reviewer.Policy().Roles(action)
+		roles := r.reviewer.Policy().Roles(action)
 		if len(roles) == 0 || slices.Contains(roles, subject.AssignmentAt(at.ID()).Role) {
 			actions = append(actions, action)
 		}
@@ -183,40 +174,27 @@ func (r *run) answer(subject *facts.User, ask func(*questions)) []uint16 {
 	if r.err = r.ctx.Err(); r.err != nil {
 		return nil
 	}
-	a := r.known[string(r.key)]
-	if a != nil && !r.Each {
-		a.seen++
-		if !isChecked(a.seen) {
-			return a.kinds
-		}
-	}
-	key, q := string(r.key), questions{run: r, subject: subject} // what is asked changes the key
-	ask(&q)
-	slices.Sort(q.found)
-	if a != nil && !r.Each {
-		if r.err == nil && !slices.Equal(q.found, a.kinds) {
-			r.err = fmt.Errorf("%w: found at %s", ErrTellsApart, subject.ID())
-		}
-		return a.kinds
-	}
+	q := questions{run: r, subject: subject}
 	if r.Each {
+		ask(&q)
 		return q.found
 	}
-	if len(r.known) == maxKnown {
-		clear(r.known)
+	known, again := r.find(r.key)
+	if known != nil && !again {
+		return known.kinds
 	}
-	r.known[key] = &answer{q.found, 1}
+	key := string(r.key) // what is asked changes the key
+	ask(&q)
+	slices.Sort(q.found)
+	switch {
+	case r.err != nil:
+		return nil
+	case known == nil:
+		r.add(key, q.found)
+	case !slices.Equal(q.found, known.kinds):
+		r.err = fmt.Errorf("%w: found at %s", ErrTellsApart, subject.ID())
+	}
 	return q.found
-}
-
-// isChecked says when an answer that is known is asked for again: at the second time, and whenever it was used four times as often since.
-func isChecked(seen int) bool {
-	for n := 2; n <= seen; n *= 4 {
-		if n == seen {
-			return true
-		}
-	}
-	return false
 }
 
 // ask asks one question.
@@ -224,8 +202,8 @@ func (q *questions) ask(action authzen.Action, resource authzen.Entity, standing
 	if q.err != nil {
 		return
 	}
-	q.counts.Decisions++
-	rule, ok, err := q.Reviewer.May(q.ctx, pdp.Request{
+	q.made++
+	rule, ok, err := q.reviewer.May(q.ctx, pdp.Request{
 		Subject: authzen.Entity{Type: "user", ID: q.subject.ID()}, Action: action, Resource: resource, Context: standing,
 	})
 	if err != nil {
@@ -235,8 +213,24 @@ func (q *questions) ask(action authzen.Action, resource authzen.Entity, standing
 	if !ok {
 		return
 	}
-	kind := uint16(q.kindID(kindOfRow{action.Name, over, rule}))
-	if !slices.Contains(q.found, kind) {
-		q.found = append(q.found, kind)
+	id := q.idOf(kindOfRow{action.Name, over, rule, !q.reviewer.Policy().ReadOnly(action.Name)})
+	if !slices.Contains(q.found, id) {
+		q.found = append(q.found, id)
 	}
+}
+
+// kind returns a kind of row by its id.
+func (r *run) kind(id uint16) kindOfRow {
+	if int(id) >= len(r.kinds) {
+		r.kinds = r.allKinds()
+	}
+	return r.kinds[id]
+}
+
+// idOf returns the id of a kind of row.
+func (r *run) idOf(k kindOfRow) uint16 {
+	if i := slices.Index(r.kinds, k); i >= 0 {
+		return uint16(i)
+	}
+	return r.kindID(k)
 }

@@ -16,7 +16,7 @@ type holders struct {
 }
 
 // holdersAt reviews those who hold a role at a location that can give power.
-func (r *run) holdersAt(at *location, governed, administers map[int]bool) error {
+func (r *run) holdersAt(at *location, governed, administers map[int]bool) {
 	var all []*holders
 	groups, groupOf := map[string]*holders{}, map[int]*holders{}
 	users := r.Directory.AllUsers()
@@ -34,24 +34,22 @@ func (r *run) holdersAt(at *location, governed, administers map[int]bool) error 
 		groups[key].members, groupOf[i] = append(groups[key].members, i), groups[key]
 	}
 	if len(all) == 0 {
-		return nil
+		return
 	}
 	beneath := at.usersBeneath()
 	for _, h := range all {
-		if err := r.review(h, at, beneath, governed, administers); err != nil {
-			return err
-		}
+		r.review(h, at, beneath, governed, administers)
 	}
 	for _, i := range slices.Sorted(maps.Keys(groupOf)) {
-		if err := r.rowsOf(users[i], at, r.own(groupOf[i], at, i)); err != nil {
-			return err
-		}
+		r.rowsOf(users[i], at, r.own(groupOf[i], at, i))
 	}
-	return r.err
+	if at.Parent() != nil {
+		at.byKind = nil
+	}
 }
 
 // review counts what one of the holders may do: on everybody else, and on locations.
-func (r *run) review(h *holders, at *location, beneath []int, governed, administers map[int]bool) error {
+func (r *run) review(h *holders, at *location, beneath []int, governed, administers map[int]bool) {
 	users := r.Directory.AllUsers()
 	if h.powerless = r.reachesNobody(users[h.members[0]], at); h.powerless {
 		beneath = nil
@@ -67,7 +65,7 @@ func (r *run) review(h *holders, at *location, beneath []int, governed, administ
 		changes := false
 		for _, kind := range r.askUser(users[subject], users[i], at) {
 			h.add(int(kind), 1)
-			changes = changes || r.changes(int(kind))
+			changes = changes || r.kind(kind).changes
 		}
 		if !changes {
 			continue
@@ -83,8 +81,6 @@ func (r *run) review(h *holders, at *location, beneath []int, governed, administ
 		return r.err == nil
 	})
 	r.askCrossing(subject, at, func(kind uint16) { h.add(int(kind), 1) })
-	at.byKind = nil
-	return r.err
 }
 
 // mark notes that the holders may change a user, and so administer somebody unless they are that user.

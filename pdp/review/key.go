@@ -66,7 +66,7 @@ func (r *run) flag(set bool) {
 func (r *run) text(s string) {
 	word, known := r.words[s]
 	if !known {
-		word = len(r.words)
+		word = r.word(s)
 		r.words[s] = word
 	}
 	r.count(word)

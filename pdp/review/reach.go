@@ -14,9 +14,6 @@ type way struct{ from, place *facts.Location }
 
 // reaches are what the policy says of whom the actions on users can be allowed on, whoever is asked about.
 type reaches struct {
-	// none has the ways, by key, on which the policy allows no action on anybody, with how many times each came: most people have no
-	// power.
-	none map[string]int
 	// of has those of the subject asked about last; nil values for ways without any.
 	of      map[way][]*pdp.Reach
 	subject *facts.User
@@ -38,17 +35,19 @@ func (r *run) reachesOf(subject *facts.User, at *location, from, place *facts.Lo
 	r.count(aboutReach)
 	r.number(from)
 	r.number(place)
-	key := string(r.key)
-	if seen := r.none[key]; seen > 0 && !r.Each {
-		r.none[key]++
-		if !isChecked(seen + 1) {
+	// Most people have no power: that is known by keys.
+	var none *answer
+	if !r.Each {
+		again := false
+		if none, again = r.find(r.key); none != nil && !again {
 			return nil
 		}
 	}
+	key := string(r.key)
 	found := make([]*pdp.Reach, len(r.onUsers))
 	some := false
 	for i, action := range r.onUsers {
-		reach, ok, err := r.Reviewer.Reach(r.ctx, pdp.Request{
+		reach, ok, err := r.reviewer.Reach(r.ctx, pdp.Request{
 			Subject: authzen.Entity{Type: "user", ID: subject.ID()}, Action: authzen.Action{Name: action},
 			Resource: authzen.Entity{Type: "user", Properties: map[string]any{"location": place.ID()}},
 			Context:  map[string]any{"current_location": from.ID()},
@@ -57,21 +56,20 @@ func (r *run) reachesOf(subject *facts.User, at *location, from, place *facts.Lo
 			r.err = fmt.Errorf("%s, %s: %w", subject.ID(), action, err)
 			return nil
 		}
-		r.counts.Decisions++
+		r.made++
 		if ok {
 			found[i], some = &reach, true
 		}
 	}
-	if some && r.none[key] > 0 && !r.Each {
+	if some && none != nil {
 		r.err = fmt.Errorf("%w: found at %s", ErrTellsApart, subject.ID())
 		return nil
 	}
 	if !some {
 		found = nil
-		if len(r.none) == maxKnown {
-			clear(r.none)
+		if none == nil && !r.Each {
+			r.add(key, nil)
 		}
-		r.none[key] = max(r.none[key], 1)
 	}
 	r.of[on] = found
 	return found

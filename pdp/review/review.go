@@ -5,6 +5,9 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
@@ -47,7 +50,7 @@ type Orphan struct {
 
 // Config configures a review.
 type Config struct {
-	Reviewer  *pdp.Reviewer // over Directory
+	Reviewers []*pdp.Reviewer // over Directory, of one policy: one for each organization that is reviewed at the same time
 	Directory Directory
 	// Each decides every question, and takes none to be equal to another.
 	Each bool
@@ -71,35 +74,101 @@ type Counts struct {
 // ErrTellsApart reports that the policy decided two questions differently that it was taken to decide alike.
 var ErrTellsApart = errors.New("the policy tells people or locations apart by their ids or names: decide each question")
 
+// maxAhead bounds the organizations that are reviewed before an earlier one is done, because their rows wait in memory.
+const maxAhead = 512
+
 // Run reviews a whole directory.
 func Run(ctx context.Context, cfg Config) (Counts, error) {
-	names, err := cfg.Reviewer.Policy().Revision().Names(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	names, err := cfg.Reviewers[0].Policy().Revision().Names(ctx)
 	if err != nil {
 		return Counts{}, err
 	}
-	r := &run{Config: cfg, ctx: ctx, known: map[string]*answer{}, names: names, reaches: reaches{none: map[string]int{}}, words: map[string]int{}}
-	r.readActions()
-	r.readDirectory()
-	if err := r.findUnknown(); err != nil {
+	s := &shared{Config: cfg, ctx: ctx, answers: newAnswers(), names: names}
+	s.readActions(cfg.Reviewers[0].Policy())
+	s.readDirectory()
+	if err := s.findUnknown(); err != nil {
 		return Counts{}, err
 	}
-	for _, root := range r.roots {
-		if err := ctx.Err(); err != nil {
-			return r.counts, err
-		}
-		if err := r.organization(root); err != nil {
-			return r.counts, err
-		}
+	done := make([]chan *run, len(s.roots))
+	for i := range done {
+		done[i] = make(chan *run, 1)
 	}
-	return r.counts, r.unassigned()
+	next, ahead := make(chan int), make(chan struct{}, maxAhead)
+	var working sync.WaitGroup
+	for _, reviewer := range cfg.Reviewers {
+		working.Go(func() {
+			for i := range next {
+				done[i] <- s.organization(reviewer, s.roots[i])
+			}
+		})
+	}
+	working.Go(func() {
+		defer close(next)
+		for i := range s.roots {
+			select {
+			case ahead <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case next <- i:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	err = s.report(done, ahead)
+	cancel()
+	working.Wait()
+	s.counts.Decisions = int(s.decisions.Load())
+	return s.counts, err
 }
 
-// run is one run of a review.
-type run struct {
+// report sends what was found, organization by organization.
+func (s *shared) report(done []chan *run, ahead <-chan struct{}) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for _, organization := range done {
+		var r *run
+		for r == nil {
+			select {
+			case r = <-organization:
+			case <-tick.C:
+				if s.Progress != nil {
+					s.Progress(int(s.reviewed.Load()), len(s.locations))
+				}
+			case <-s.ctx.Done():
+				return s.ctx.Err()
+			}
+		}
+		<-ahead
+		if r.err != nil {
+			return r.err
+		}
+		s.counts.Rows += len(r.rows)
+		for _, row := range r.rows {
+			if err := s.Row(row); err != nil {
+				return err
+			}
+		}
+		s.counts.Orphans += len(r.orphans)
+		for _, orphan := range r.orphans {
+			if err := s.Orphan(orphan); err != nil {
+				return err
+			}
+		}
+	}
+	return s.unassigned()
+}
+
+// shared is what the reviews of all organizations share. It is safe for concurrent use once the directory was read.
+type shared struct {
 	Config
 	ctx    context.Context
-	counts Counts
-	done   int // locations
+	counts Counts // without the decisions
+	answers
 
 	onUsers, onNewUsers, onLocations, crossing []string // actions
 	empowering                                 map[string]bool
@@ -107,20 +176,34 @@ type run struct {
 	locations []*location // by id
 	roots     []*location
 	at        map[string]*location
+	names     map[string]bool // texts that the policy knows
 
-	kinds []kindOfRow // by id
-	known map[string]*answer
-	names map[string]bool // texts that the policy knows
-	words map[string]int  // that keys are made of
+	unknownUser, unknownLocation string       // ids that nobody and no location has
+	reviewed                     atomic.Int64 // locations
+	decisions                    atomic.Int64
+}
+
+// run is the review of one organization.
+type run struct {
+	*shared
+	reviewer *pdp.Reviewer
+	rows     []Row
+	orphans  []Orphan
+	made     int64 // decisions
+
+	kinds []kindOfRow    // by id, as far as they were needed
+	words map[string]int // that keys are made of, as far as they were needed
 	key   []byte
 	numbered
 	reaches
-	unknownUser, unknownLocation string // ids that nobody and no location has
-	err                          error  // the first one, which ends the run
+	err error // the first one, which ends the run
 }
 
 // kindOfRow is what a question can be a row of.
-type kindOfRow struct{ action, over, rule string }
+type kindOfRow struct {
+	action, over, rule string
+	changes            bool
+}
 
 // location is a location with those beneath it and those assigned there.
 type location struct {
@@ -132,8 +215,7 @@ type location struct {
 
 // readActions sorts the actions by what they are asked about. Those that need no current location are what everybody does with an
 // account of their own, and give no power over others.
-func (r *run) readActions() {
-	policy := r.Reviewer.Policy()
+func (r *shared) readActions(policy *pdp.Policy) {
 	r.empowering = map[string]bool{}
 	for _, name := range policy.Actions() {
 		a, _ := policy.FactsOf(name)
@@ -159,7 +241,7 @@ func (r *run) readActions() {
 	}
 }
 
-func (r *run) readDirectory() {
+func (r *shared) readDirectory() {
 	all := r.Directory.AllLocations()
 	r.at = make(map[string]*location, len(all))
 	for _, l := range all {
@@ -186,7 +268,7 @@ func (r *run) readDirectory() {
 }
 
 // findUnknown finds ids that nobody and no location has.
-func (r *run) findUnknown() error {
+func (r *shared) findUnknown() error {
 	for r.unknownUser = "new"; ; r.unknownUser += "-" {
 		u, err := r.Directory.User(r.ctx, r.unknownUser)
 		named, fault := r.Directory.UserByUsername(r.ctx, r.unknownUser)
@@ -204,34 +286,27 @@ func (r *run) findUnknown() error {
 }
 
 // organization reviews one organization.
-func (r *run) organization(root *location) error {
-	all := r.Directory.AllUsers()
+func (s *shared) organization(reviewer *pdp.Reviewer, root *location) *run {
+	r := &run{shared: s, reviewer: reviewer, words: map[string]int{}, reaches: reaches{}}
+	all := s.Directory.AllUsers()
 	governed, administers := map[int]bool{}, map[int]bool{}
-	var err error
 	root.walk(func(at *location) bool {
-		err = r.holdersAt(at, governed, administers)
-		if r.done++; r.Progress != nil {
-			r.Progress(r.done, len(r.locations))
-		}
-		return err == nil
+		r.holdersAt(at, governed, administers)
+		s.reviewed.Add(1)
+		return r.err == nil
 	})
-	if err != nil {
-		return err
-	}
 	for _, i := range root.usersBeneath() {
-		if governed[i] {
-			continue
-		}
-		r.counts.Orphans++
-		if err := r.Orphan(Orphan{all[i], root.Location, administers[i]}); err != nil {
-			return err
+		if !governed[i] {
+			r.orphans = append(r.orphans, Orphan{all[i], root.Location, administers[i]})
 		}
 	}
-	return nil
+	root.byKind = nil
+	s.decisions.Add(r.made)
+	return r
 }
 
 // unassigned reports the accounts that no organization has.
-func (r *run) unassigned() error {
+func (r *shared) unassigned() error {
 	for _, u := range r.Directory.AllUsers() {
 		if len(u.Assignments()) > 0 {
 			continue
@@ -268,26 +343,19 @@ func (l *location) usersBeneath() []int {
 	return slices.Compact(all)
 }
 
-// rowsOf sends the rows of one subject at one location.
-func (r *run) rowsOf(u *facts.User, at *location, counts []int) error {
-	var rows []Row
-	for kind, n := range counts {
+// rowsOf makes the rows of one subject at one location.
+func (r *run) rowsOf(u *facts.User, at *location, counts []int) {
+	first := len(r.rows)
+	for id, n := range counts {
 		if n == 0 {
 			continue
 		}
-		k := r.kinds[kind]
-		rows = append(rows, Row{u, u.AssignmentAt(at.ID()).Role, at.Location, k.action, k.over, n, k.rule, !r.Reviewer.Policy().ReadOnly(k.action)})
+		k := r.kind(uint16(id))
+		r.rows = append(r.rows, Row{u, u.AssignmentAt(at.ID()).Role, at.Location, k.action, k.over, n, k.rule, k.changes})
 	}
-	slices.SortFunc(rows, func(a, b Row) int {
+	slices.SortFunc(r.rows[first:], func(a, b Row) int {
 		return comparePairs(a.Action, b.Action, a.Over, b.Over, a.Rule, b.Rule)
 	})
-	r.counts.Rows += len(rows)
-	for _, row := range rows {
-		if err := r.Row(row); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // comparePairs compares pairs of texts, the first pair first.
@@ -299,15 +367,3 @@ func comparePairs(pairs ...string) int {
 	}
 	return 0
 }
-
-func (r *run) kindID(k kindOfRow) int {
-	for i, other := range r.kinds {
-		if other == k {
-			return i
-		}
-	}
-	r.kinds = append(r.kinds, k)
-	return len(r.kinds) - 1
-}
-
-func (r *run) changes(kind int) bool { return !r.Reviewer.Policy().ReadOnly(r.kinds[kind].action) }

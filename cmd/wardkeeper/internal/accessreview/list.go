@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Format is how lists are written.
@@ -96,11 +97,9 @@ func cell(value any) string {
 // forms of its characters, gets an apostrophe before it, as OWASP advises against CSV injection; so does one that begins with white
 // space, which some programs cut off.
 func safe(text string) string {
-	for _, first := range text {
-		if strings.ContainsRune("=+-@|%＝＋－＠'", first) || unicode.IsSpace(first) || unicode.IsControl(first) {
-			return "'" + text
-		}
-		break
+	first, size := utf8.DecodeRuneInString(text)
+	if size > 0 && (strings.ContainsRune("=+-@|%＝＋－＠'", first) || unicode.IsSpace(first) || unicode.IsControl(first)) {
+		return "'" + text
 	}
 	return text
 }

@@ -1,0 +1,113 @@
+package review
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+)
+
+// location is a location with those beneath it and those assigned there.
+type location struct {
+	*facts.Location
+	children []*location
+	byKind   [][]*location // the locations at or beneath it; nil until needed
+	users    []int         // with an assignment here, of any status
+}
+
+// readActions sorts the actions by what they are asked about. Those that need no current location are what everybody does with an
+// account of their own, and give no power over others.
+func (r *shared) readActions(policy *pdp.Policy) {
+	r.empowering = map[string]bool{}
+	for _, name := range policy.Actions() {
+		a, _ := policy.FactsOf(name)
+		if a.NeedsNoCurrentLocation {
+			continue
+		}
+		switch kind := policy.ResourceType(name); {
+		case a.CrossesOrganizations:
+			r.crossing = append(r.crossing, name)
+		case kind == "user" && a.Has("new"):
+			r.onNewUsers = append(r.onNewUsers, name)
+		case kind == "user":
+			r.onUsers = append(r.onUsers, name)
+		case kind == "location":
+			r.onLocations = append(r.onLocations, name)
+		}
+		for _, role := range policy.Roles(name) {
+			r.empowering[role] = true
+		}
+		if len(policy.Roles(name)) == 0 {
+			r.empowering[""] = true
+		}
+	}
+}
+
+func (r *shared) readDirectory() {
+	all := r.Directory.AllLocations()
+	r.at = make(map[string]*location, len(all))
+	for _, l := range all {
+		at := &location{Location: l}
+		r.at[l.ID()] = at
+		r.locations = append(r.locations, at)
+	}
+	for _, l := range r.locations {
+		if l.Parent() == nil {
+			r.roots = append(r.roots, l)
+			continue
+		}
+		above := r.at[l.Parent().ID()]
+		above.children = append(above.children, l)
+	}
+	users := r.Directory.AllUsers()
+	for i, u := range users {
+		for _, a := range u.Assignments() {
+			at := r.at[a.Location]
+			at.users = append(at.users, i)
+		}
+	}
+	r.counts.Users, r.counts.Locations, r.counts.Organizations = len(users), len(all), len(r.roots)
+}
+
+// findUnknown finds ids that nobody and no location has.
+func (r *shared) findUnknown() error {
+	for r.unknownUser = "new"; ; r.unknownUser += "-" {
+		u, err := r.Directory.User(r.ctx, r.unknownUser)
+		named, fault := r.Directory.UserByUsername(r.ctx, r.unknownUser)
+		if err := errors.Join(err, fault); err != nil {
+			return err
+		}
+		if u == nil && named == nil {
+			break
+		}
+	}
+	for r.unknownLocation = "new"; r.at[r.unknownLocation] != nil; {
+		r.unknownLocation += "-"
+	}
+	return nil
+}
+
+// walk visits a location and those beneath it, in order, until visit returns false.
+func (l *location) walk(visit func(*location) bool) bool {
+	if !visit(l) {
+		return false
+	}
+	for _, child := range l.children {
+		if !child.walk(visit) {
+			return false
+		}
+	}
+	return true
+}
+
+// usersBeneath returns the users with an assignment at the location or beneath, in order, each once.
+func (l *location) usersBeneath() []int {
+	var all []int
+	l.walk(func(at *location) bool {
+		all = append(all, at.users...)
+		return true
+	})
+	slices.Sort(all)
+	return slices.Compact(all)
+}

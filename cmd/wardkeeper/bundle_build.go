@@ -26,11 +26,11 @@ import (
 
 // build holds the flags of `wardkeeper bundle build`.
 type build struct {
-	dir, output, golden, decision string
-	release                       release.Metadata
-	roots                         []string
-	coverage                      float64
-	signing                       signing
+	dir, output, golden, decision, diff string
+	release                             release.Metadata
+	roots                               []string
+	coverage                            float64
+	signing                             signing
 }
 
 func newBundleBuildCommand(p process) *cobra.Command {
@@ -42,6 +42,9 @@ func newBundleBuildCommand(p process) *cobra.Command {
 the policy compiles in strict mode, together with its tests; its tables hold what they may and agree with the rules; it decides
 a probe question; every Rego file is formatted; the Rego tests pass and cover enough of the policy's lines; and a server would
 accept the bundle with every golden decision.
+
+With --diff the bundle is compared with an earlier policy, as "wardkeeper diff" does: each change that allows what was denied must be
+approved in DIR/approved.yaml, and everything must be explored.
 
 The bundle contains the policy's Rego and data files as they are, without tests (*_test.rego). With --golden it contains the
 decisions of DIR/decisions/**.yaml and the directories of DIR/directories/*.yaml that they name; a server on which one of
@@ -56,6 +59,7 @@ The same folder gives the same bytes, also when signed with RS256, RS384 or RS51
 Exit status: 0 built, 1 a check failed, 2 not built.`,
 		Example: `  wardkeeper bundle build policies
   wardkeeper bundle build policies --golden testdata --signing-key private.pem -o policy.tar.gz
+  wardkeeper bundle build policies --diff released.tar.gz -o policy.tar.gz
   wardkeeper bundle build my/policies --decision app/decision --revision 1.4.0 --sequence 14 --coverage 0`,
 		Args: arguments("DIR"),
 	}
@@ -66,6 +70,7 @@ Exit status: 0 built, 1 a check failed, 2 not built.`,
 	flags.Int64Var(&b.release.Sequence, "sequence", 0, "`NUMBER` that orders it among all releases (default: the time of the commit)")
 	flags.StringArrayVar(&b.roots, "root", nil, "`PATH` below data that the bundle owns (repeatable; default: what it defines)")
 	flags.StringVar(&b.golden, "golden", "", "include the golden decisions of `DIR`")
+	flags.StringVar(&b.diff, "diff", "", "build only if every change that allows more than the policy at `PATH`, a folder, a .tar.gz or \""+builtIn+"\", is approved")
 	flags.StringVar(&b.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides")
 	flags.Float64Var(&b.coverage, "coverage", 90, "`PERCENT` of the policy's lines that the tests must cover; 0 allows a policy without tests")
 	b.signing.register(flags)
@@ -121,6 +126,11 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 	if err != nil {
 		return bundleError(err)
 	}
+	if b.diff != "" {
+		if err := b.compare(ctx, p, r, policy); err != nil {
+			return err
+		}
+	}
 	if n := goldenCount(r); n > 0 {
 		p.note("a server would accept it, with %s", terminal.Count(n, "golden decision"))
 	} else {
@@ -132,7 +142,8 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 // sources returns the files of the policy and of the golden decisions; decisions is nil if there are none. The files come from
 // the commit if the release is named after it.
 func (b *build) sources(ctx context.Context) (policy, decisions fs.FS, err error) {
-	trees := []gitcommit.Tree{{Dir: b.dir, IsPart: release.IsSource}}
+	isPart := func(name string) bool { return release.IsSource(name) || b.diff != "" && name == bundles.ApprovedFile }
+	trees := []gitcommit.Tree{{Dir: b.dir, IsPart: isPart}}
 	files := []fs.FS{os.DirFS(b.dir)}
 	if b.golden != "" {
 		trees, files = append(trees, gitcommit.Tree{Dir: b.golden, IsPart: golden.IsPart}), append(files, os.DirFS(b.golden))

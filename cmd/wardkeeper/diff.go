@@ -17,6 +17,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
+	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
 )
 
@@ -149,6 +150,40 @@ func compare(ctx context.Context, p process, c proof.Comparison, approvals []pro
 		p.note("the approval of %s is about no change here: %s", a.ID, a.Change)
 	}
 	return report, nil
+}
+
+// compare compares a bundle with the policy that --diff names. The error is that of a change without approval, which is printed.
+func (b *build) compare(ctx context.Context, p process, r *bundles.Revision, files fs.FS) error {
+	var approvals []proof.Approval
+	data, err := fs.ReadFile(files, bundles.ApprovedFile)
+	if err == nil {
+		approvals, err = proof.DecodeApprovals(data)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", filepath.Join(b.dir, bundles.ApprovedFile), err)
+	}
+	var c proof.Comparison
+	if c.Was, err = openForProof(ctx, named(b.diff), b.decision); err != nil {
+		return err
+	}
+	if c.Is, err = pdp.PrepareInterpreted(ctx, r); err != nil {
+		return err
+	}
+	differences, err := compare(ctx, p, c, approvals)
+	if err != nil {
+		return err
+	}
+	report := diffReport{Differences: differences}
+	t := diffText{&report, b.diff, b.dir, policyPaths(b.diff, b.dir)}
+	if report.status() == nil {
+		p.note("%s", t.summary())
+		return nil
+	}
+	d := diff{was: b.diff, is: b.dir}
+	if err := d.print(p, &report); err != nil {
+		return err
+	}
+	return &exitError{statusNo, fmt.Errorf("not built: approve each change that allows more in %s, and see what was not explored", filepath.Join(b.dir, bundles.ApprovedFile))}
 }
 
 // named returns the path of a policy that a command line names; "" is the built-in one.

@@ -125,6 +125,29 @@ func TestDiffNeedsApproval(t *testing.T) {
 	require.Contains(t, got.err, "the approval of "+report.Changes[0].ID+" is about no change here")
 }
 
+func TestBundleBuildNeedsApproval(t *testing.T) {
+	t.Parallel()
+	old := policyFolder(t, phones)
+	changed := policyFolder(t, strings.Replace(phones, `{"chief"}`, `{"chief", "clerk"}`, 1))
+	output := filepath.Join(t.TempDir(), "policy.tar.gz")
+	build := []string{"bundle", "build", changed, "--coverage", "0", "--revision", "r1", "--sequence", "1", "-o", output, "--diff", old}
+	got := run(t, nil, build...)
+	require.Equal(t, statusNo, got.status, got)
+	require.Contains(t, got.out, "NOT APPROVED")
+	require.Contains(t, got.err, "not built: approve each change that allows more")
+	require.NoFileExists(t, output)
+
+	var report proof.Differences
+	require.NoError(t, json.Unmarshal([]byte(run(t, nil, "diff", old, changed, "--json").out), &report))
+	approved := "approved:\n- id: " + report.Changes[0].ID + "\n  change: \"" + report.Changes[0].Sentence + "\"\n  reason: Clerks answer the phone.\n"
+	require.NoError(t, os.WriteFile(filepath.Join(changed, "approved.yaml"), []byte(approved), 0o600))
+	got = run(t, nil, build...)
+	require.Equal(t, statusOK, got.status, got)
+	require.Contains(t, got.err, "1 change of decisions: 1 denied → allowed\n")
+	require.NotContains(t, got.err, "not loaded")
+	require.FileExists(t, output)
+}
+
 func TestDiffAsAComment(t *testing.T) {
 	t.Parallel()
 	old := policyFolder(t, phones)

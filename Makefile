@@ -14,7 +14,7 @@ TOOLS := ./.ci/gotest ./.ci/benchpeers ./.ci/benchpeers/echo ./.ci/benchscale ./
 FUZZTIME ?= 10s
 SIZES ?= 1000,10000,200000,1000000
 # Tests of cmd/wardkeeper that ask fewer questions under the race detector.
-SEQUENTIAL := TestGoldenDecisions|TestGoldenDecisionsThroughTheCache|TestGoldenDecisionsThroughTheGoAdapters|TestGoldenDecisionsThroughOPAsAPI|TestStockOPADecidesTheSame|TestMessagesNeverShowPasswords|TestReplayOfGoldenDecisions|TestKilledServerRestartsWithTheSameOrANewerRelease
+SEQUENTIAL := TestGoldenDecisions|TestGoldenDecisionsThroughTheCache|TestGoldenDecisionsThroughTheGoAdapters|TestGoldenDecisionsThroughOPAsAPI|TestStockOPADecidesTheSame|TestMessagesNeverShowPasswords|TestReplayOfGoldenDecisions|TestDiffDecidesALogAgain|TestKilledServerRestartsWithTheSameOrANewerRelease
 ADDR ?= 127.0.0.1:8181
 # The checks of the adapters in other languages. The folder adapters/check is not one.
 CHECKS := $(patsubst %,%.run,$(shell find adapters -mindepth 2 -maxdepth 2 -name check -type f | sort))

@@ -45,7 +45,7 @@ of some of its cases alone says so: then more decides than its words say. What c
 A change that was denied and is allowed must be approved, by an entry of approved.yaml:
 
   approved:
-    - id: d7a482f7c853edaf9d36d1876b7c3414
+    - id: 2ee7ea56b3530ac4b988810f543ef606
       change: "assignment.remove in regional: ..."
       reason: Division administrators look after their own facilities.
 

@@ -55,7 +55,7 @@ end
 return 0
 `)
 
-// nextRequestScript returns the oldest request, ” if there is none, and nothing if the slot is not known. Argument also: whether to return
+// nextRequestScript returns the oldest request, "" if there is none, and nothing if the slot is not known. Argument also: whether to return
 // the slot in the second case.
 var nextRequestScript = redis.NewScript(slotsNow + `
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return false end

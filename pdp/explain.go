@@ -2,6 +2,7 @@ package pdp
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -63,8 +64,7 @@ type Bound struct {
 // at most some seconds; a search that is not complete by then says so. The error is an [*Error].
 func (e *Engine) Explain(ctx context.Context, r Request, voice Voice) (x *Explanation, err error) {
 	defer e.recovered(ctx, "an explanation panicked", &err)
-	r.Context = maps.Clone(r.Context)
-	delete(r.Context, includeMember)
+	r = withoutIncludes(r)
 	limit := e.limitTime(ctx)
 	defer limit.end()
 	ev, err := e.begin(limit.Context, r)
@@ -75,13 +75,63 @@ func (e *Engine) Explain(ctx context.Context, r Request, voice Voice) (x *Explan
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, explainingTime)
-	defer cancel()
 	return ev.explain(ctx, r, d, voice)
+}
+
+// withoutIncludes returns a question that asks for nothing beside the decision.
+func withoutIncludes(r Request) Request {
+	r.Context = maps.Clone(r.Context)
+	delete(r.Context, includeMember)
+	return r
+}
+
+// explanationMember is the member of a decision's context, and the element of include in a question's, that concern explanations.
+const explanationMember = "explanation"
+
+type explainsKey struct{}
+
+// WithExplanations returns a context in which an answer has an explanation where the question asks for one. Front doors call it for
+// callers that may have one.
+func WithExplanations(ctx context.Context) context.Context {
+	return context.WithValue(ctx, explainsKey{}, true)
+}
+
+// WantsExplanation reports whether a question asks for an explanation.
+func WantsExplanation(r Request) bool { return includes(r, explanationMember) }
+
+// isExplained reports whether an answer gets an explanation.
+func isExplained(ctx context.Context, r Request) bool {
+	return WantsExplanation(r) && ctx.Value(explainsKey{}) != nil
+}
+
+// addExplanation adds an explanation for the person who asks. An answer that cannot be explained is given without.
+func (ev *evaluation) addExplanation(ctx context.Context, d *Decision, r Request) {
+	plain := *d
+	plain.Context = nil
+	x, err := ev.explain(ctx, withoutIncludes(r), plain, ForAdministrator)
+	if err == nil {
+		var value map[string]any
+		if value, err = x.members(); err == nil {
+			d.Context[explanationMember] = value
+			return
+		}
+	}
+	ev.engine.log.WarnContext(ctx, "an answer could not be explained", "action", ev.actionForLog(r.Action.Name), "revision", ev.revision.ID, "error", err)
+}
+
+// members returns an explanation as a value of JSON.
+func (x *Explanation) members() (members map[string]any, err error) {
+	data, err := json.Marshal(x)
+	if err != nil {
+		return nil, err
+	}
+	return members, json.Unmarshal(data, &members)
 }
 
 // explain explains a decision.
 func (ev *evaluation) explain(ctx context.Context, r Request, d Decision, voice Voice) (*Explanation, error) {
+	ctx, cancel := context.WithTimeout(ctx, explainingTimeIn(ctx))
+	defer cancel()
 	x := &Explanation{Voice: voice, Decision: d, Bound: Bound{Complete: true}}
 	if voice == ForAdministrator {
 		return x, ev.explainVisible(ctx, x, r)
@@ -99,6 +149,14 @@ func (ev *evaluation) explain(ctx context.Context, r Request, d Decision, voice 
 		return nil, err
 	}
 	return x, ev.search(ctx, x, w, false)
+}
+
+// explainingTimeIn returns the time for an explanation: half of what the question has left, so that the answer is in time.
+func explainingTimeIn(ctx context.Context) time.Duration {
+	if at, limited := ctx.Deadline(); limited {
+		return min(explainingTime, time.Until(at)/2)
+	}
+	return explainingTime
 }
 
 // over returns an evaluation by the same policy over another view.

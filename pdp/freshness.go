@@ -61,7 +61,8 @@ func including(r Request, what string) Request {
 // addIncluded adds to a decision what the question asks for beside it.
 func (ev *evaluation) addIncluded(ctx context.Context, d *Decision, a answer, r Request) error {
 	guarded := d.Allow && ev.isGuarded(r)
-	if a.facts == nil || !guarded && !includes(r, freshnessMember) {
+	explained := !d.Fault && isExplained(ctx, r)
+	if a.facts == nil || !guarded && !explained && !includes(r, freshnessMember) {
 		return nil
 	}
 	if d.Fault {
@@ -73,6 +74,9 @@ func (ev *evaluation) addIncluded(ctx context.Context, d *Decision, a answer, r 
 	}
 	if includes(r, freshnessMember) {
 		d.Context[freshnessMember] = ev.freshness(a, r, time.Now())
+	}
+	if explained {
+		ev.addExplanation(ctx, d, r)
 	}
 	if guarded {
 		return ev.addGuard(ctx, d, a, r)

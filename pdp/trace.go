@@ -27,7 +27,21 @@ type Rule struct {
 // Fact is a part of the input, or a cell of a table, that rules read.
 type Fact struct {
 	Path  string `json:"path"`            // such as input.facts.user.status
-	Value any    `json:"value,omitempty"` // nil: there is none
+	Value any    `json:"value,omitempty"` // nil: there is none, or it is omitted
+	// Omitted says that the value is too long to be told.
+	Omitted bool `json:"omitted,omitempty"`
+}
+
+// maxValue is the maximum length of a value in an explanation, in bytes of JSON.
+const maxValue = 4 << 10
+
+// factOf returns what is told of a value.
+func factOf(path string, value ast.Value) (Fact, bool) {
+	if lengthOf(value, maxValue) > maxValue {
+		return Fact{Path: path, Omitted: true}, true
+	}
+	v, err := ast.JSON(value)
+	return Fact{Path: path, Value: v}, err == nil
 }
 
 // tracer notes which rules held, which expressions did not, and what they read. It is not safe for concurrent use.
@@ -205,8 +219,8 @@ func (t *tracer) facts() []Fact {
 		if t.pathOf(value) != nil && t.readsWithin(r.ref) {
 			continue
 		}
-		if v, err := ast.JSON(value); err == nil {
-			facts = append(facts, Fact{Path: r.path, Value: v})
+		if f, ok := factOf(r.path, value); ok {
+			facts = append(facts, f)
 		}
 	}
 	return facts
@@ -223,8 +237,8 @@ func (t *tracer) cells() []Fact {
 		if err != nil {
 			continue // what a rule makes, or a cell that there is not
 		}
-		if v, err := ast.JSON(value); err == nil {
-			cells = append(cells, Fact{Path: r.path, Value: v})
+		if f, ok := factOf(r.path, value); ok {
+			cells = append(cells, f)
 		}
 	}
 	return cells

@@ -57,8 +57,8 @@ Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denie
 	flags.StringVar(&f.decision, "decision", config.DefaultDecision, "without a server: `PATH` of the rule that decides")
 	flags.BoolVar(&f.json, "json", false, "print the AuthZEN response as one line of JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if f.decision != config.DefaultDecision && f.directory == "" && f.bundle == "" {
-			return errors.New("--decision applies only without a server: set --bundle or --directory too")
+		if err := f.check(); err != nil {
+			return err
 		}
 		q, err := o.Question(args[0], args[1], args[2])
 		if err != nil {
@@ -101,11 +101,19 @@ func printDecision(out io.Writer, d *ask.Decision, q *ask.Question, asJSON bool)
 	return nil
 }
 
+// check returns an error for flags that exclude each other.
+func (f askFlags) check() error {
+	switch inProcess := f.directory != "" || f.bundle != ""; {
+	case inProcess && f.server != "":
+		return errors.New("--server cannot be combined with --directory or --bundle, which need no server: choose one")
+	case !inProcess && f.decision != config.DefaultDecision:
+		return errors.New("--decision applies only without a server: set --bundle or --directory too")
+	}
+	return nil
+}
+
 func (f askFlags) ask(ctx context.Context, p process, q *ask.Question) (*ask.Decision, error) {
 	if f.directory != "" || f.bundle != "" {
-		if f.server != "" {
-			return nil, errors.New("--server cannot be combined with --directory or --bundle, which need no server: choose one")
-		}
 		return f.askInProcess(ctx, p, q)
 	}
 	server, err := f.client(p)

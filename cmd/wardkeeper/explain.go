@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"time"
+	"maps"
 
 	"github.com/spf13/cobra"
 
@@ -19,9 +19,6 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 )
-
-// explainedTimeout limits the decision that is explained: longer than a server's, because nobody waits for one.
-const explainedTimeout = 10 * time.Second
 
 // explainFlags are the flags of explain that do not concern the question.
 type explainFlags struct {
@@ -35,21 +32,24 @@ func newExplainCommand(p process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain SUBJECT ACTION RESOURCE [flags]",
 		Short: "Explain a decision: its rules and facts, and what would flip it",
-		Long: `Decide whether SUBJECT may perform ACTION on RESOURCE, by the policy and a directory FILE, and explain the decision: by
-which rules and facts it was made, and which single changes of a fact or of the question would give the opposite answer,
-the most plausible first.
+		Long: `Ask a running server whether SUBJECT may perform ACTION on RESOURCE, and explain the decision: by which rules and facts it was
+made, and which single changes of a fact or of the question would give the opposite answer, the most plausible first. With
+--directory or --bundle no server is needed. A server explains answers to callers with the role explain.
 
 --for administrator explains it to SUBJECT, and tells nothing that the policy does not let SUBJECT see: what is told follows
 from the answer, from SUBJECT's own record, and from what user.view and user.view_locations allow of the user asked about.
 Where the answer depends on that user's record and SUBJECT may not see it, a change is told with that proviso.
 
---for author explains it to whoever writes the policy, by the whole directory: each rule that held, and each that did not with
+--for author, without a server alone, explains it to whoever writes the policy, by the whole directory: each rule that held, and each that did not with
 the expression that failed, by file and line; every fact and every cell of a table that was read.
+
+` + serverHelp + `
 
 A question is written as for "wardkeeper ask". At most ` + fmt.Sprint(pdp.MaxCounterfactuals) + ` changes are shown.
 
 Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denied; 2 no decision.`,
-		Example: `  wardkeeper explain alice assignment.remove jane --at ghi --from metro --directory directory.yaml
+		Example: `  wardkeeper explain alice assignment.remove jane --at ghi --from metro
+  wardkeeper explain alice assignment.remove jane --at ghi --from metro --directory directory.yaml
   wardkeeper explain tom user.deactivate jane --directory directory.yaml --for author
   wardkeeper explain alice user.edit jane --from metro --directory directory.yaml --bundle my/policies --json`,
 		Args: arguments("SUBJECT", "ACTION", "RESOURCE"),
@@ -58,24 +58,33 @@ Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denie
 	flags.SortFlags = false
 	registerQuestion(flags, &o)
 	flags.StringVar(&f.voice, "for", string(pdp.ForAdministrator), "for whom: `VOICE` administrator or author")
-	flags.StringVar(&f.directory, "directory", "", "directory `FILE` with locations and users")
-	flags.StringVar(&f.bundle, "bundle", "", "policy at `PATH`, a folder or a .tar.gz, instead of the built-in one")
-	flags.StringVar(&f.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides")
+	f.register(flags)
+	flags.StringVar(&f.directory, "directory", "", "without a server: directory `FILE` with locations and users")
+	flags.StringVar(&f.bundle, "bundle", "", "without a server: policy at `PATH`, a folder or a .tar.gz, instead of the built-in one")
+	flags.StringVar(&f.decision, "decision", config.DefaultDecision, "without a server: `PATH` of the rule that decides")
 	flags.BoolVar(&f.json, "json", false, "print the AuthZEN response, with context.explanation, as one line of JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		voice := pdp.Voice(f.voice)
 		switch {
 		case voice != pdp.ForAdministrator && voice != pdp.ForAuthor:
 			return fmt.Errorf("--for is %q: use administrator or author", f.voice)
-		case f.directory == "" && f.bundle == "":
-			return errors.New("--directory is missing: name the file with locations and users")
+		case voice == pdp.ForAuthor && f.directory == "" && f.bundle == "":
+			return errors.New("--for author applies only without a server: set --directory or --bundle too")
+		}
+		if err := f.check(); err != nil {
+			return err
 		}
 		q, err := o.Question(args[0], args[1], args[2])
 		if err != nil {
 			return err
 		}
-		f.timeout = explainedTimeout
-		d, x, err := f.explain(cmd.Context(), p, q, voice)
+		ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
+		defer cancel()
+		explain := f.askServer
+		if f.directory != "" || f.bundle != "" {
+			explain = f.explain
+		}
+		d, x, err := explain(ctx, p, q, voice)
 		if err != nil {
 			return err
 		}
@@ -106,6 +115,29 @@ func (f explainFlags) explain(ctx context.Context, p process, q *ask.Question, v
 	}
 	x, err := s.engine.Explain(ctx, r, voice)
 	return d, x, err
+}
+
+// askServer asks a running server for the answer with its explanation.
+func (f explainFlags) askServer(ctx context.Context, p process, q *ask.Question, _ pdp.Voice) (*ask.Decision, *pdp.Explanation, error) {
+	server, err := f.client(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	explained := *q
+	explained.Context = maps.Clone(q.Context)
+	if explained.Context == nil {
+		explained.Context = map[string]any{}
+	}
+	explained.Context["include"] = []any{"explanation"}
+	d, err := ask.Ask(ctx, server, &explained)
+	if err != nil {
+		return nil, nil, err
+	}
+	x := new(pdp.Explanation)
+	if given, err := d.Take("explanation", x); err != nil || !given {
+		return nil, nil, errors.Join(err, errors.New("the server does not explain the answer: the caller needs the role explain, and the policy facts"))
+	}
+	return d, x, nil
 }
 
 func printExplanation(out io.Writer, d *ask.Decision, x *pdp.Explanation, q *ask.Question, asJSON bool) error {

@@ -18,6 +18,7 @@ type Role string
 // The roles.
 const (
 	RoleAsk        Role = "ask"        // evaluations, of proxies too
+	RoleExplain    Role = "explain"    // explanations of evaluations, beside RoleAsk
 	RoleSearch     Role = "search"     // searches
 	RoleAnnounce   Role = "announce"   // announcements of changes
 	RoleOPA        Role = "opa"        // OPA's REST API
@@ -26,7 +27,9 @@ const (
 )
 
 // Roles lists the roles.
-func Roles() []Role { return []Role{RoleAsk, RoleSearch, RoleAnnounce, RoleOPA, RoleOperations} }
+func Roles() []Role {
+	return []Role{RoleAsk, RoleExplain, RoleSearch, RoleAnnounce, RoleOPA, RoleOperations}
+}
 
 // Callers recognizes callers. Implementations must be safe for concurrent use.
 type Callers interface {
@@ -87,19 +90,21 @@ func requireRole(role Role, h handler) handler {
 func (rc *requestContext) authorize(role Role) error {
 	callers := rc.server.callers
 	if callers == nil {
+		rc.mayExplain = true
 		return nil
 	}
 	if !callers.Requires(role) {
 		if err := callers.CheckCertificate(rc.r.TLS); err != nil {
 			return rc.refuse(err)
 		}
+		rc.mayExplain = !callers.Requires(RoleExplain)
 		return nil
 	}
 	caller, err := callers.Authenticate(rc.r.Context(), Credentials{rc.r.Header["Authorization"], rc.r.TLS})
 	if err != nil {
 		return rc.refuse(err)
 	}
-	rc.callerName = caller.Name
+	rc.callerName, rc.mayExplain = caller.Name, caller.May(RoleExplain)
 	return caller.check(role)
 }
 

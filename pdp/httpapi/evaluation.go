@@ -27,7 +27,11 @@ func (rc *requestContext) decide(e authzen.Evaluation) error {
 	rc.stats.action = rc.server.metrics.action(e.Action.Name)
 	ctx := rc.startWork()
 	defer rc.endWork()
-	d, err := rc.server.decider.Decide(ctx, e)
+	deciding := ctx
+	if rc.mayExplain && pdp.WantsExplanation(e) {
+		deciding = pdp.WithExplanations(ctx)
+	}
+	d, err := rc.server.decider.Decide(deciding, e)
 	if err = rc.timeoutIfExpired(ctx, err); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type requestContext struct {
 	start      time.Time
 	id         string // the request id
 	callerName string // the name of the caller; "" if it is not known
+	mayExplain bool   // answers may be explained to the caller
 	stats      requestStats
 	span       tracing.Span // of the whole request; none if it is not traced
 	failure    httpError    // why the request, or a part of it, failed; without a status if the server is not at fault

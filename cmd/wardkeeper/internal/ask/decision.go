@@ -20,6 +20,20 @@ type Decision struct {
 
 var errNoDecision = errors.New("the answer is not a decision")
 
+// Take removes a member that a server added to the context, and decodes it; given is false if there is none.
+func (d *Decision) Take(name string, into any) (given bool, err error) {
+	member, given := d.other[name]
+	if !given {
+		return false, nil
+	}
+	data, err := json.Marshal(member)
+	if err == nil {
+		err = json.Unmarshal(data, into)
+	}
+	delete(d.other, name)
+	return true, err
+}
+
 // Decode decodes a decision strictly. It rejects anything ambiguous, and obligations that it cannot decode: a client could not
 // fulfill them.
 func Decode(body []byte) (*Decision, error) {

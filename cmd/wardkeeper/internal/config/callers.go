@@ -60,7 +60,7 @@ const (
 func (s *Settings) AllCallers() []Caller {
 	var all []Caller
 	if s.TokenFile != "" {
-		roles := []string{string(httpapi.RoleAsk), string(httpapi.RoleSearch), string(httpapi.RoleOPA), string(httpapi.RoleOperations)}
+		roles := []string{string(httpapi.RoleAsk), string(httpapi.RoleExplain), string(httpapi.RoleSearch), string(httpapi.RoleOPA), string(httpapi.RoleOperations)}
 		all = append(all, Caller{Name: "token_file", Roles: roles, TokenFile: s.TokenFile, Setting: s.Spelling("token-file")})
 	}
 	if s.ChangesTokenFile != "" {

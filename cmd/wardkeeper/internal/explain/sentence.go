@@ -93,7 +93,7 @@ func onOff(v any) string {
 // factText says a fact in words; false if it is none that a person knows by itself.
 func factText(f pdp.Fact, q *authzen.Evaluation) (text string, ok bool) {
 	path := stepsOf(f.Path)
-	if len(path) < 4 || path[0] != "input" || path[1] != "facts" {
+	if f.Omitted || len(path) < 4 || path[0] != "input" || path[1] != "facts" {
 		return "", false
 	}
 	record, fact, rest := path[2], path[3], path[4:]

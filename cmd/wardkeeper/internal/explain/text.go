@@ -49,7 +49,11 @@ func author(b *strings.Builder, x *pdp.Explanation) {
 		line(b, "failed", r.At+"  "+r.Rule+": "+r.Failed)
 	}
 	for _, f := range slices.Concat(x.Facts, x.Tables) {
-		line(b, "read", f.Path+"  "+value(f.Value))
+		told := value(f.Value)
+		if f.Omitted {
+			told = "too long to be shown"
+		}
+		line(b, "read", f.Path+"  "+told)
 	}
 }
 

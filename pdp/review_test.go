@@ -188,14 +188,7 @@ func checkRows(t require.TestingT, e *pdp.Engine, w *world, u *person, l *byID, 
 // review does not go by one for all.
 func TestReviewOfAPolicyThatReadsIDs(t *testing.T) {
 	t.Parallel()
-	const file, anybody = "authz/regional/matrix.rego", "_fits_user(\"any\", _)\n"
-	text, err := fs.ReadFile(policies.Files(), file)
-	require.NoError(t, err)
-	require.Contains(t, string(text), anybody)
-	with := func(condition string) *pdp.Policy {
-		changed := strings.Replace(string(text), anybody, "_fits_user(\"any\", _) if "+condition+"\n", 1)
-		return prepared(t, open(t, overlay(t, map[string]string{file: changed}), "authz/decision"))
-	}
+	with := func(condition string) *pdp.Policy { return whereAnyUserIs(t, condition) }
 	w := crowded(40)
 	d := w.directory(t)
 	engine := func(p *pdp.Policy) *pdp.Engine {
@@ -218,6 +211,44 @@ func TestReviewOfAPolicyThatReadsIDs(t *testing.T) {
 	ignore.Each = true
 	_, err = review.Run(t.Context(), ignore)
 	require.NoError(t, err)
+}
+
+// whereAnyUserIs returns the built-in policy with a further condition on the users in cells of the matrix that are about any user.
+func whereAnyUserIs(t *testing.T, condition string) *pdp.Policy {
+	const file, anybody = "authz/regional/matrix.rego", "_fits_user(\"any\", _)\n"
+	text, err := fs.ReadFile(policies.Files(), file)
+	require.NoError(t, err)
+	require.Contains(t, string(text), anybody)
+	changed := strings.Replace(string(text), anybody, "_fits_user(\"any\", _) if "+condition+"\n", 1)
+	return prepared(t, open(t, overlay(t, map[string]string{file: changed}), "authz/decision"))
+}
+
+// Two administrators who hold alike, but are colleagues of others, are two.
+func TestReviewTellsColleaguesApart(t *testing.T) {
+	t.Parallel()
+	w := crowded(5)
+	w.Locations = append(w.Locations, &byID{ID: "g", Kind: "facility", Parent: "d"})
+	w.Users = nil
+	for id, at := range map[string]string{"one": "f", "two": "g", "a": "f", "b": "f", "c": "f", "x": "g"} {
+		u := &person{ID: id, Default: at, Assignments: []assignment{{Location: at, Role: "ed_normal"}}}
+		if len(id) > 1 {
+			u.Assignments = append(u.Assignments, assignment{Location: "r", Role: "regional_admin"})
+		}
+		w.Users = append(w.Users, u)
+	}
+	d := w.directory(t)
+	policy := whereAnyUserIs(t, "{\n\tsome place, _ in input.facts.subject.assignments\n\tplace != \"r\"\n\tinput.facts.user.assignments[place]\n}")
+	engine := pdp.New(pdp.Config{Policy: policy, Source: fixed{d}, Timeout: time.Minute})
+	lines, rows, _ := reviewed(t, engine, d, false)
+	each, _, _ := reviewed(t, engine, d, true)
+	require.Equal(t, each, lines)
+	viewed := map[string]int{}
+	for _, row := range rows {
+		if row.Action == "user.view_locations" {
+			viewed[row.Subject.ID()] = row.Count
+		}
+	}
+	require.Equal(t, map[string]int{"one": 4, "two": 2}, viewed)
 }
 
 // crowded returns a region with an administrator and many users who are alike.

@@ -85,9 +85,16 @@ func outerEnviron() []string {
 	})
 }
 
+// result is what a command has written, without its progress, which it reports only if it takes long.
 type result struct {
 	out, err string
 	status   int
+}
+
+var progressLine = regexp.MustCompile(`(?m)^wardkeeper: \d+ of \d+ [a-z]+\n`)
+
+func resultOf(stdout, stderr *bytes.Buffer, status int) result {
+	return result{stdout.String(), progressLine.ReplaceAllString(stderr.String(), ""), status}
 }
 
 // run runs a command until it exits: the binary, or under -short the same code in the test's process. A server is always a
@@ -98,7 +105,7 @@ func run(t testing.TB, environ []string, args ...string) result {
 	if serves := len(args) > 0 && args[0] == "serve" && !slices.Contains(args, "--help"); testing.Short() && !serves {
 		p := process{stdout: &stdout, stderr: &stderr, environ: append(outerEnviron(), environ...)}
 		status := p.run(t.Context(), args)
-		return result{stdout.String(), stderr.String(), status}
+		return resultOf(&stdout, &stderr, status)
 	}
 	cmd := command(t, environ, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -107,7 +114,7 @@ func run(t testing.TB, environ []string, args ...string) result {
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)
 	}
-	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+	return resultOf(&stdout, &stderr, cmd.ProcessState.ExitCode())
 }
 
 // daemon is a running `wardkeeper serve`.

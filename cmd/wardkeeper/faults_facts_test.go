@@ -85,7 +85,7 @@ var factsFaults = map[string]fault{
 			servertest.Exec(f.t, f.admin, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$")
 			terminateBackends(f) // the new connections are read-only
 			waitUntil(f.t, "it is read-only", func() bool { return f.postgresReadOnly() })
-			f.d.waitForLog(f.t, "membership facts are confirmed by announced changes", 2)
+			f.d.waitForLog(f.t, "listening to the database for all sidecars", 2) // once more, over one of them
 		},
 		metrics: "^wardkeeper_membership_vouched 1$",
 	},

@@ -35,10 +35,8 @@ func (r *Revision) Filter(path []string) (*Filter, error) {
 	if !offered {
 		return nil, nil
 	}
-	q := &Query{revision: r, ref: ref, compiler: r.compiler.QueryCompiler()}
-	var err error
-	q.body, err = q.compiler.Compile(ast.NewBody(ast.Equality.Expr(ast.NewTerm(ref), ast.BooleanTerm(true))))
-	return &Filter{q, unknowns}, err
+	q := &Query{revision: r, ref: ref}
+	return &Filter{q, unknowns}, q.compile(ast.NewBody(ast.Equality.Expr(ast.NewTerm(ref), ast.BooleanTerm(true))))
 }
 
 // Partial returns what is left of the rule for an input without the tables: queries, one of which must hold for a row. None means that the

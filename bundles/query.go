@@ -38,9 +38,8 @@ func (r *Revision) Prepare(path string) (*Query, error) {
 
 // prepare compiles the query for a reference, which may hold any names.
 func (r *Revision) prepare(ref ast.Ref) (*Query, error) {
-	q := &Query{revision: r, ref: ref, compiler: r.compiler.QueryCompiler(), value: ast.Var("value")}
-	var err error
-	if q.body, err = q.compiler.Compile(valueOf(q.value, ref)); err != nil {
+	q := &Query{revision: r, ref: ref, value: ast.Var("value")}
+	if err := q.compile(valueOf(q.value, ref)); err != nil {
 		return nil, err
 	}
 	for rewritten, written := range q.compiler.RewrittenVars() {
@@ -50,6 +49,14 @@ func (r *Revision) prepare(ref ast.Ref) (*Query, error) {
 		}
 	}
 	return q, nil
+}
+
+func (q *Query) compile(body ast.Body) (err error) {
+	q.revision.compiling.Lock()
+	defer q.revision.compiling.Unlock()
+	q.compiler = q.revision.compiler.QueryCompiler()
+	q.body, err = q.compiler.Compile(body)
+	return err
 }
 
 func valueOf(value ast.Var, ref ast.Ref) ast.Body {
@@ -63,6 +70,8 @@ func (r *Revision) Compile(ctx context.Context, queries ...*Query) error {
 	for i, q := range queries {
 		refs[i] = q.ref
 	}
+	r.compiling.Lock()
+	defer r.compiling.Unlock()
 	programs, err := plan.CompileRules(ctx, plan.Config{Compiler: r.compiler, Store: r.store, Txn: r.txn}, refs)
 	if err != nil {
 		return err
@@ -80,6 +89,8 @@ func (r *Revision) Plan(ctx context.Context, path string) (*ir.Policy, *ast.Term
 	if err != nil {
 		return nil, nil, err
 	}
+	r.compiling.Lock()
+	defer r.compiling.Unlock()
 	return plan.Of(ctx, plan.Config{Compiler: r.compiler, Store: r.store, Txn: r.txn}, ref)
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -49,6 +50,7 @@ type Revision struct {
 	NotLoaded  []string  // the names of files that look like policy or data but are neither
 	Opened     time.Time // when it was compiled
 
+	compiling sync.Mutex // queries and plans are compiled one at a time: OPA writes to the compiler
 	compiler  *ast.Compiler
 	masks     *Revision            // the policy with the rules that hide parts of records; nil if there are none
 	filters   map[string][]ast.Ref // the tables of each, by its path

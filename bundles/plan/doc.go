@@ -9,5 +9,5 @@
 // which a plan is known to differ, is refused by [Compile]: the caller then interprets it. refuse.go lists the constructs. Tracing,
 // coverage and partial evaluation stay with the interpreter.
 //
-// Start reading at [Compile], then translate.go for the statements and evaluate.go for what they run on.
+// Start reading at [Compile], then translate.go and statement.go for the translation and evaluate.go for what it runs on.
 package plan

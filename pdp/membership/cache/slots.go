@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
-
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 

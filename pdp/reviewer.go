@@ -2,6 +2,7 @@ package pdp
 
 import (
 	"context"
+	"reflect"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -57,6 +58,37 @@ func (r Reach) Admits(u *facts.User) bool {
 		slices.ContainsFunc(u.Assignments(), func(a facts.Assignment) bool { return a.At.CoveredBy(s.location) })
 }
 
+// Renamed returns the same reach over people and locations of other names. ok is false if a name is not known.
+func (r Reach) Renamed(user, location func(id string) (string, bool)) (renamed Reach, ok bool) {
+	if r.scope == nil {
+		return r, true
+	}
+	s := *r.scope
+	known := true
+	rename := func(id string, name func(string) (string, bool)) string {
+		if id == "" {
+			return ""
+		}
+		other, ok := name(id)
+		known = known && ok
+		return other
+	}
+	s.location, s.except = rename(s.location, location), rename(s.except, user)
+	if a := s.Assigned; a != nil {
+		other := *a
+		other.Locations = slices.Clone(a.Locations)
+		for i, id := range a.Locations {
+			other.Locations[i] = rename(id, location)
+		}
+		slices.Sort(other.Locations)
+		s.Assigned = &other
+	}
+	return Reach{&s}, known
+}
+
+// Equal reports whether two reaches are of the same people.
+func (r Reach) Equal(other Reach) bool { return reflect.DeepEqual(r, other) }
+
 // Reach asks the policy on which users a question can be allowed with suitable properties, whoever it names. ok is false if on none.
 func (r *Reviewer) Reach(ctx context.Context, q Request) (reach Reach, ok bool, err error) {
 	if r.ev.possibleScope == nil { // as in bundles of earlier releases
@@ -64,5 +96,8 @@ func (r *Reviewer) Reach(ctx context.Context, q Request) (reach Reach, ok bool, 
 	}
 	q.Resource.ID = q.Subject.ID // any user will do: a scope does not depend on the resource
 	s, err := r.ev.readScope(ctx, q, r.ev.possibleScope)
+	if s != nil && s.Assigned != nil {
+		slices.Sort(s.Assigned.Locations) // the order of a set says nothing
+	}
 	return Reach{s}, s != nil, err
 }

@@ -11,8 +11,11 @@ const maxKnown = 500_000
 
 // answer is what the questions of one key were answered with.
 type answer struct {
-	kinds []uint16     // the rows that they are part of, sorted
-	seen  atomic.Int64 // how many times they came
+	kinds   []uint16     // the rows that they are part of, sorted
+	rows    []uint16     // by question, one more than the id of its row; 0 for none
+	reach   *knownReach  // for the key of a reach; nil if it is of nobody
+	seen    atomic.Int64 // how many times they came
+	checked atomic.Int64 // how many times some were asked again
 }
 
 // answers are what is known so far: by keys, and the words that keys and answers are made of. They are safe for concurrent use.
@@ -25,19 +28,18 @@ type answers struct {
 
 func newAnswers() answers { return answers{known: map[string]*answer{}, words: map[string]int{}} }
 
-// find returns an answer, and whether it has to be asked for again nevertheless. It returns nil for one that is not known.
-func (a *answers) find(key []byte) (known *answer, again bool) {
+// find returns an answer, and how many times it was needed. It returns nil for one that is not known.
+func (a *answers) find(key []byte) (known *answer, seen int64) {
 	a.mu.RLock()
 	known = a.known[string(key)]
 	a.mu.RUnlock()
 	if known == nil {
-		return nil, false
+		return nil, 0
 	}
-	return known, isChecked(known.seen.Add(1))
+	return known, known.seen.Add(1)
 }
 
-func (a *answers) add(key string, kinds []uint16) {
-	known := &answer{kinds: kinds}
+func (a *answers) add(key string, known *answer) {
 	known.seen.Store(1)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -47,7 +49,7 @@ func (a *answers) add(key string, kinds []uint16) {
 	a.known[key] = known
 }
 
-// isChecked says when an answer that is known is asked for again: at the second time, and whenever it was used four times as often since.
+// isChecked says when an answer that is known is checked: at the second time, and whenever it was used four times as often since.
 func isChecked(seen int64) bool {
 	for n := int64(2); n <= seen; n *= 4 {
 		if n == seen {

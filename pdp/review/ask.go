@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -21,7 +22,26 @@ const (
 type questions struct {
 	*run
 	subject *facts.User
-	found   []uint16
+	asked   int
+	rows    []uint16 // by question, one more than the id of its row; 0 for none
+	// checks has the rows of the same questions when they were asked before: one in checkedOf is asked again. nil: all are asked.
+	checks []uint16
+	first  int // the first to be asked again
+}
+
+// checkedOf is how many questions of those that were asked before one is asked again for. The next time it is another one.
+const checkedOf = 4
+
+// kinds returns the ids of the rows that were found, each once.
+func (q *questions) kinds() []uint16 {
+	var found []uint16
+	for _, row := range q.rows {
+		if row != 0 && !slices.Contains(found, row-1) {
+			found = append(found, row-1)
+		}
+	}
+	slices.Sort(found)
+	return found
 }
 
 // askUser returns the rows that a user counts in for somebody who holds a role at a location. Asked is about the user at the location
@@ -51,6 +71,8 @@ func (r *run) askUser(subject, user *facts.User, at *location) []uint16 {
 				}
 			}
 		}
+		r.sortByNumber(froms)
+		r.sortByNumber(places)
 		for _, from := range froms {
 			here := places
 			if !slices.Contains(here, from) {
@@ -69,6 +91,13 @@ func (r *run) askUser(subject, user *facts.User, at *location) []uint16 {
 			}
 		}
 	})
+}
+
+// sortByNumber sorts locations by their numbers in the key, so that the questions of one key are in one order.
+func (r *run) sortByNumber(locations []*facts.Location) {
+	if len(locations) > 1 {
+		slices.SortStableFunc(locations, func(a, b *facts.Location) int { return cmp.Compare(slices.Index(r.order, a), slices.Index(r.order, b)) })
+	}
 }
 
 // unassignedAt returns one location of each kind, at or beneath a location and in its organization, at which a user has no assignment.
@@ -161,7 +190,7 @@ func (r *run) askCrossing(subject *facts.User, at *location, row func(kind uint1
 	for _, action := range actions {
 		q.ask(authzen.Action{Name: action}, authzen.Entity{Type: "location", ID: r.unknownLocation}, standing, OverNewLocations)
 	}
-	for _, kind := range q.found {
+	for _, kind := range q.kinds() {
 		row(kind)
 	}
 }
@@ -177,29 +206,37 @@ func (r *run) answer(subject *facts.User, ask func(*questions)) []uint16 {
 	q := questions{run: r, subject: subject}
 	if r.Each {
 		ask(&q)
-		return q.found
+		return q.kinds()
 	}
-	known, again := r.find(r.key)
-	if known != nil && !again {
+	known, seen := r.find(r.key)
+	if known != nil {
+		if !isChecked(seen) {
+			return known.kinds
+		}
+		q.checks, q.first = known.rows, int(known.checked.Add(1)-1)%checkedOf
+		if ask(&q); r.err == nil && q.asked != len(known.rows) {
+			r.err = q.tellsApart()
+		}
 		return known.kinds
 	}
 	key := string(r.key) // what is asked changes the key
 	ask(&q)
-	slices.Sort(q.found)
-	switch {
-	case r.err != nil:
+	if r.err != nil {
 		return nil
-	case known == nil:
-		r.add(key, q.found)
-	case !slices.Equal(q.found, known.kinds):
-		r.err = fmt.Errorf("%w: found at %s", ErrTellsApart, subject.ID())
 	}
-	return q.found
+	kinds := q.kinds()
+	r.add(key, &answer{kinds: kinds, rows: q.rows})
+	return kinds
+}
+
+func (q *questions) tellsApart() error {
+	return fmt.Errorf("%w: found at %s", ErrTellsApart, q.subject.ID())
 }
 
 // ask asks one question.
 func (q *questions) ask(action authzen.Action, resource authzen.Entity, standing map[string]any, over string) {
-	if q.err != nil {
+	i := q.asked
+	if q.asked++; q.err != nil || q.checks != nil && i%checkedOf != q.first {
 		return
 	}
 	q.made++
@@ -210,12 +247,14 @@ func (q *questions) ask(action authzen.Action, resource authzen.Entity, standing
 		q.err = fmt.Errorf("%s, %s on %s %q: %w", q.subject.ID(), action.Name, resource.Type, resource.ID, err)
 		return
 	}
-	if !ok {
-		return
+	row := uint16(0)
+	if ok {
+		row = 1 + q.idOf(kindOfRow{action.Name, over, rule, !q.reviewer.Policy().ReadOnly(action.Name)})
 	}
-	id := q.idOf(kindOfRow{action.Name, over, rule, !q.reviewer.Policy().ReadOnly(action.Name)})
-	if !slices.Contains(q.found, id) {
-		q.found = append(q.found, id)
+	if q.checks == nil {
+		q.rows = append(q.rows, row)
+	} else if i >= len(q.checks) || q.checks[i] != row {
+		q.err = q.tellsApart()
 	}
 }
 

@@ -36,7 +36,7 @@ func (r *run) holdersAt(at *location, governed, administers map[int]bool) {
 	if len(all) == 0 {
 		return
 	}
-	beneath := at.usersBeneath()
+	beneath := r.alikeAmong(at.usersBeneath())
 	for _, h := range all {
 		r.review(h, at, beneath, governed, administers)
 	}
@@ -49,29 +49,20 @@ func (r *run) holdersAt(at *location, governed, administers map[int]bool) {
 }
 
 // review counts what one of the holders may do: on everybody else, and on locations.
-func (r *run) review(h *holders, at *location, beneath []int, governed, administers map[int]bool) {
+func (r *run) review(h *holders, at *location, beneath []*alike, governed, administers map[int]bool) {
 	users := r.Directory.AllUsers()
 	if h.powerless = r.reachesNobody(users[h.members[0]], at); h.powerless {
 		beneath = nil
 	}
-	for _, i := range beneath {
-		subject := h.members[0]
-		if i == subject {
-			if len(h.members) == 1 {
-				continue
+	for _, same := range beneath {
+		others := same.members
+		if i := slices.Index(others, h.members[0]); i >= 0 {
+			others = slices.Delete(slices.Clone(others), i, i+1)
+			if len(h.members) > 1 { // what a holder may do on another one
+				h.count(r, r.askUser(users[h.members[1]], users[h.members[0]], at), h.members[:1], governed, administers)
 			}
-			subject = h.members[1] // what a holder may do on another one
 		}
-		changes := false
-		for _, kind := range r.askUser(users[subject], users[i], at) {
-			h.add(int(kind), 1)
-			changes = changes || r.kind(kind).changes
-		}
-		if !changes {
-			continue
-		}
-		governed[i] = true
-		h.mark(i, administers)
+		r.reviewAlike(h, at, same, others, governed, administers)
 	}
 	subject := users[h.members[0]]
 	at.walk(func(place *location) bool {
@@ -81,6 +72,49 @@ func (r *run) review(h *holders, at *location, beneath []int, governed, administ
 		return r.err == nil
 	})
 	r.askCrossing(subject, at, func(kind uint16) { h.add(int(kind), 1) })
+}
+
+// reviewAlike counts what one of the holders may do on users who are alike. Not all of them are asked about.
+func (r *run) reviewAlike(h *holders, at *location, same *alike, others []int, governed, administers map[int]bool) {
+	users := r.Directory.AllUsers()
+	if r.Each {
+		for i := range others {
+			h.count(r, r.askUser(users[h.members[0]], users[others[i]], at), others[i:i+1], governed, administers)
+		}
+		return
+	}
+	if len(others) == 0 {
+		return
+	}
+	kinds := r.askUser(users[h.members[0]], users[others[0]], at)
+	for n := 2; n <= len(others); n *= 4 { // that they are alike is checked
+		r.askUser(users[h.members[0]], users[others[n-1]], at)
+	}
+	if same.governed { // and each of them is known to be
+		governed = nil
+	}
+	same.governed = h.count(r, kinds, others, governed, administers) || same.governed
+}
+
+// count counts what one of the holders may do on some users. It reports whether that changes something.
+func (h *holders) count(r *run, kinds []uint16, of []int, governed, administers map[int]bool) (changes bool) {
+	for _, kind := range kinds {
+		h.add(int(kind), len(of))
+		changes = changes || r.kind(kind).changes
+	}
+	if !changes {
+		return false
+	}
+	for _, i := range of {
+		if governed != nil {
+			governed[i] = true
+		}
+		h.mark(i, administers)
+		if governed == nil && h.marked {
+			break
+		}
+	}
+	return true
 }
 
 // mark notes that the holders may change a user, and so administer somebody unless they are that user.

@@ -187,9 +187,13 @@ type shared struct {
 type run struct {
 	*shared
 	reviewer *pdp.Reviewer
+	root     *location
 	rows     []Row
 	orphans  []Orphan
 	made     int64 // decisions
+
+	profiles  map[string]int // numbers of what is known of users, from when they are needed
+	profileOf map[int]int    // by user
 
 	kinds []kindOfRow    // by id, as far as they were needed
 	words map[string]int // that keys are made of, as far as they were needed
@@ -207,7 +211,7 @@ type kindOfRow struct {
 
 // organization reviews one organization.
 func (s *shared) organization(reviewer *pdp.Reviewer, root *location) *run {
-	r := &run{shared: s, reviewer: reviewer, words: map[string]int{}, reaches: reaches{}}
+	r := &run{shared: s, reviewer: reviewer, root: root, words: map[string]int{}, reaches: reaches{}}
 	all := s.Directory.AllUsers()
 	governed, administers := map[int]bool{}, map[int]bool{}
 	root.walk(func(at *location) bool {

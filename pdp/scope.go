@@ -70,32 +70,49 @@ func parseScope(value any) (*scope, error) {
 		}
 		return err
 	}
-	if err := errors.Join(text("location", &s.location), text("status", &s.Status), text("except", &s.except)); err != nil {
+	err := errors.Join(text("location", &s.location), text("status", &s.Status), text("except", &s.except))
+	if err != nil {
 		return nil, err
 	}
 	if !slices.Contains([]string{"", facts.StatusActive, facts.StatusDeactivated}, s.Status) {
 		return nil, errors.New("status is not one of an account")
 	}
-	if members["assigned"] == nil {
-		return s, nil
+	assigned, around := members["assigned"], members["assigned_around"]
+	switch {
+	case assigned != nil && around != nil:
+		err = errors.New("it has both assigned and assigned_around")
+	case assigned != nil:
+		s.Assigned, err = parseAssigned(assigned)
+	case around != nil: // a member of its own, because without beneath it would be narrower
+		if s.Assigned, err = parseAssigned(around); err == nil {
+			members, _ := around.(map[string]any)
+			if s.Assigned.Beneath, ok = members["beneath"].(string); !ok {
+				err = errors.New("assigned_around.beneath is not a string")
+			}
+		}
 	}
-	assigned, _ := members["assigned"].(map[string]any)
-	s.Assigned = &facts.Assigned{Locations: append([]string{}, facts.Strings(assigned, "locations")...)}
-	at, one := assigned["location"].(string)
+	return s, err
+}
+
+func parseAssigned(value any) (*facts.Assigned, error) {
+	members, _ := value.(map[string]any)
+	assigned := &facts.Assigned{Locations: append([]string{}, facts.Strings(members, "locations")...)}
+	at, one := members["location"].(string)
 	if one {
-		s.Assigned.Locations = []string{at}
+		assigned.Locations = []string{at}
 	}
-	if !one && !areStrings(assigned["locations"]) {
+	if !one && !areStrings(members["locations"]) {
 		return nil, errors.New("assigned has neither location nor locations")
 	}
-	if s.Assigned.Active, ok = assigned["active"].(bool); !ok && assigned["active"] != nil {
+	var ok bool
+	if assigned.Active, ok = members["active"].(bool); !ok && members["active"] != nil {
 		return nil, errors.New("assigned.active is not a boolean")
 	}
-	if roles, given := assigned["roles"]; given {
+	if roles, given := members["roles"]; given {
 		if !areStrings(roles) {
 			return nil, errors.New("assigned.roles is not a list of strings")
 		}
-		s.Assigned.Roles = facts.Strings(assigned, "roles")
+		assigned.Roles = facts.Strings(members, "roles")
 	}
-	return s, nil
+	return assigned, nil
 }

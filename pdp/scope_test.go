@@ -111,6 +111,8 @@ func TestScopeIsReadStrictly(t *testing.T) {
 		`{"location": "s0", "assigned": {"location": "r0"}}`:                               true,
 		`{"location": "r0", "assigned": {"locations": []}}`:                                true,
 		`{"location": "r0", "assigned": {"locations": ["r0"], "active": true}}`:            true,
+		`{"location": "r0", "assigned_around": {"locations": [], "beneath": "r0"}}`:        false,
+		`{"location": "r0", "assigned_around": {"locations": [], "beneath": "s0"}}`:        true,
 		`{"location": "nowhere"}`:                                                          true,
 		`{"status": "active"}`:                                                             true,
 	} {
@@ -123,6 +125,8 @@ func TestScopeIsReadStrictly(t *testing.T) {
 		`{"location": "r0", "assigned": {}}`, `{"location": "r0", "assigned": "r0"}`, `{"location": "r0", "assigned": {"location": "r0", "roles": "user"}}`,
 		`{"location": "r0", "assigned": {"location": "r0", "roles": null}}`, `{"location": "r0", "assigned": {"locations": "r0"}}`,
 		`{"location": "r0", "assigned": {"locations": [5]}}`, `{"location": "r0", "assigned": {"location": "r0", "active": "yes"}}`,
+		`{"location": "r0", "assigned_around": {"locations": ["r0"]}}`, `{"location": "r0", "assigned_around": {"locations": ["r0"], "beneath": 5}}`,
+		`{"location": "r0", "assigned": {"locations": ["r0"]}, "assigned_around": {"locations": ["r0"], "beneath": "r0"}}`,
 	} {
 		_, err := list(scope)
 		assert.Equal(t, pdp.Internal, pdp.KindOf(err), scope)

@@ -85,6 +85,7 @@ type Only struct {
 // Assigned describes one assignment that each user has.
 type Assigned struct {
 	Locations []string // at one of these, itself and not beneath; nil: anywhere
+	Beneath   string   // or at or beneath this location; "" for none
 	Roles     []string // with one of these roles; nil: any
 	Active    bool     // whose status is active
 }
@@ -94,11 +95,11 @@ func (o *Only) Admits(u *User) bool {
 	if o.Status != "" && cmp.Or(u.rec.Status, StatusActive) != o.Status {
 		return false
 	}
-	return o.Assigned == nil || slices.ContainsFunc(u.rec.Assignments, o.Assigned.matches)
+	return o.Assigned == nil || slices.ContainsFunc(u.assignments, o.Assigned.matches)
 }
 
-func (a *Assigned) matches(held AssignmentRecord) bool {
-	return (a.Locations == nil || slices.Contains(a.Locations, held.Location)) &&
+func (a *Assigned) matches(held Assignment) bool {
+	return (a.Locations == nil || slices.Contains(a.Locations, held.Location) || a.Beneath != "" && held.At.CoveredBy(a.Beneath)) &&
 		(a.Roles == nil || slices.Contains(a.Roles, held.Role)) &&
 		(!a.Active || cmp.Or(held.Status, StatusActive) == StatusActive)
 }

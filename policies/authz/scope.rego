@@ -57,5 +57,5 @@ _except(action) := {"except": input.facts.subject.id} if {
 # description: |
 #   Nobody else is asked about. It may be wider than needed, never narrower. `status` is that of their accounts. Where
 #   more can be said, `assigned` describes an assignment that each of them has: it is at one of `locations`, its role is
-#   one of `roles`, and it is `active`.
+#   one of `roles`, and it is `active`. One that is described by `assigned_around` may also lie `beneath` a location.
 subject_scope := object.union({"status": "active"}, _users_of(input.facts.model))

@@ -55,7 +55,8 @@ var searchColumn = column{name: "wardkeeper_search", wanted: "text", optional: t
 type present struct {
 	userVersions, locationVersions bool
 	search                         bool // the column for searches
-	trigrams                       bool // an index of that column
+	trigrams                       bool // an index of the trigrams of that column
+	short                          bool // an index of its texts of one and two characters
 	inactive                       bool // indexes of the users who are not active, in each order
 }
 
@@ -152,6 +153,9 @@ FROM named LEFT JOIN (types t JOIN pg_type ty ON ty.oid = t.type AND ty.typtype 
 		if has.trigrams, err = hasTrigrams(ctx, db, t); err != nil {
 			return has, err
 		}
+		if has.short, err = hasShort(ctx, db, t); err != nil {
+			return has, err
+		}
 	}
 	has.inactive, err = hasInactive(ctx, db, t)
 	return has, err
@@ -163,6 +167,18 @@ func hasTrigrams(ctx context.Context, db querier, t tables) (found bool, err err
   JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = $2 AND i.indkey::text = a.attnum::text
   JOIN pg_opclass o ON o.oid = i.indclass[0] AND o.opcname = 'gin_trgm_ops'
   WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND i.indpred IS NULL)`, t.users, searchColumn.name)
+	if err != nil {
+		return false, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
+}
+
+// hasShort reports whether an index finds texts of one and two characters in the column for searches.
+func hasShort(ctx context.Context, db querier, t tables) (found bool, err error) {
+	rows, err := db.Query(ctx, `SELECT EXISTS (SELECT FROM pg_index i
+  JOIN pg_opclass o ON o.oid = i.indclass[0] AND o.opcname = 'array_ops' JOIN pg_am m ON m.oid = o.opcmethod AND m.amname = 'gin'
+  WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND i.indpred IS NULL AND i.indnatts = 1
+  AND pg_get_expr(i.indexprs, i.indrelid) ~ '^string_to_array.*regexp_replace.*wardkeeper_search.*regexp_replace.*substr.*regexp_replace')`, t.users)
 	if err != nil {
 		return false, err
 	}

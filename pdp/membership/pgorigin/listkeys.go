@@ -39,24 +39,24 @@ func (w writer) visible(s listShape, location string) string {
 		above = "(SELECT id FROM top)"
 	}
 	return fmt.Sprintf("COALESCE((SELECT true FROM {locations} l0 %s WHERE l0.id::text = %s AND %s IN (l0.id::text, %s) LIMIT 1), false)",
-		joinsAbove("l0.parent::text"), location, above, locationsAbove("l0.parent::text"))
+		joinsAbove("l0.parent::text", 1), location, above, locationsAbove("l0.parent::text", 1))
 }
 
 // levels is how many locations can be above another; a valid tree has two.
 const levels = 3
 
-// joinsAbove joins the locations above one, and locationsAbove lists them.
-func joinsAbove(parent string) (sql string) {
-	for i := range levels {
-		sql += fmt.Sprintf("LEFT JOIN {locations} l%d ON l%d.id::text = %s ", i+1, i+1, parent)
-		parent = fmt.Sprintf("l%d.parent::text", i+1)
+// joinsAbove joins the locations above one, numbered from first, and locationsAbove lists them.
+func joinsAbove(parent string, first int) (sql string) {
+	for i := first; i <= levels; i++ {
+		sql += fmt.Sprintf("LEFT JOIN {locations} l%d ON l%d.id::text = %s ", i, i, parent)
+		parent = fmt.Sprintf("l%d.parent::text", i)
 	}
 	return sql
 }
 
-func locationsAbove(parent string) string {
-	for i := range levels {
-		parent += fmt.Sprintf(", l%d.parent::text", i+1)
+func locationsAbove(parent string, first int) string {
+	for i := first; i <= levels; i++ {
+		parent += fmt.Sprintf(", l%d.parent::text", i)
 	}
 	return parent
 }
@@ -65,18 +65,30 @@ func locationsAbove(parent string) string {
 // user upwards, because there can be many beneath. LIMIT keeps the planner from turning it into a join.
 func (w writer) within(user, of, location string) string {
 	return fmt.Sprintf("(SELECT true FROM {assignments} a %s WHERE %s = %s AND %s IN (a.location::text, %s) LIMIT 1)",
-		joinsAbove("a.location::text"), of, user, location, locationsAbove("l1.parent::text"))
+		joinsAbove("a.location::text", 1), of, user, location, locationsAbove("l1.parent::text", 2))
 }
 
 // matches returns a condition that u matches the text.
 func (w writer) matches(s listShape) string {
-	if w.search && !s.exact {
+	switch {
+	case s.short && s.way == gatherText:
+		return shortTexts + " @> ARRAY[{text}::text]"
+	case s.short:
+		return "strpos(u.wardkeeper_search, {text}) > 0"
+	case w.search && !s.exact:
 		return "u.wardkeeper_search LIKE {text}"
 	}
 	return fmt.Sprintf("(%s LIKE {text} OR %s LIKE {text})",
 		canonical("CASE WHEN u.given::text <> '' AND u.family::text <> '' THEN u.given::text || ' ' || u.family::text ELSE COALESCE(u.given::text, '') || COALESCE(u.family::text, '') END"),
 		canonical("COALESCE(u.username::text, '')"))
 }
+
+// shortTexts is SQL for an array of all texts of one and of two characters in the column for searches: the pairs that begin at the
+// first, third ... character, those that begin at the second, fourth ..., and each character. An index in [Schema] has the same
+// expression. A text with shortSeparator cannot be found in it.
+const shortTexts = `string_to_array(regexp_replace(u.wardkeeper_search, '(..)', E'\\1\x1f', 'g') || E'\x1f' || regexp_replace(substr(u.wardkeeper_search, 2), '(..)', E'\\1\x1f', 'g') || E'\x1f' || regexp_replace(u.wardkeeper_search, '(.)', E'\\1\x1f', 'g'), E'\x1f')`
+
+const shortSeparator = "\x1f"
 
 func (w writer) searchColumn() string {
 	if w.search {
@@ -138,4 +150,10 @@ func (w writer) absent(s listShape) string {
 		return "''"
 	}
 	return `U&'\+10FFFF'`
+}
+
+// foremost returns a key before those of all texts.
+func (w writer) foremost(s listShape) string {
+	s.descending = !s.descending
+	return w.absent(s)
 }

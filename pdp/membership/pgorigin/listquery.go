@@ -30,7 +30,7 @@ const (
 	glance                        // a short walk, which is enough if many match the text
 	gatherAssigned                // the users with an assignment as described
 	gatherScope                   // the users of the location
-	gatherText                    // the users whose texts match, by an index of trigrams
+	gatherText                    // the users whose texts match, by an index of texts
 )
 
 // listShape selects the query for a list; everything else is a parameter.
@@ -41,14 +41,19 @@ type listShape struct {
 	everywhere bool // not beneath a location
 	filtered   bool // by a text
 	exact      bool // by texts that the column for searches could join
+	short      bool // by a text that an index of one or two characters finds
 	continued  bool // after a cursor
 	status     string
 	assigned   bool // as the next three say
 	at, roles  bool // at some locations, with some roles
+	around     bool // or beneath a location
 	active     bool
 }
 
 func (s listShape) walks() bool { return s.way == walk || s.way == glance }
+
+// gathersFew reports whether the users to be sorted are in a CTE of their ids.
+func (s listShape) gathersFew() bool { return s.way == gatherAssigned || s.way == gatherScope }
 
 // tooMany is the place in the only row of a query that would have to gather too many users.
 const tooMany = -1
@@ -58,14 +63,19 @@ const tooMany = -1
 // result, whether there is a record, and the cursor behind the row.
 func (w writer) list(s listShape) string {
 	p := w.parameters(s)
-	page := w.gather(s)
-	if s.walks() {
+	var page string
+	switch {
+	case s.walks():
 		page = w.walk(s)
+	case s.gathersFew():
+		page = w.gather(s)
+	default:
+		page = w.gatherMatches(s)
 	}
 	sql := "WITH RECURSIVE " + w.scope(s) + page + `
 SELECT r.record, COALESCE(r.version, 0), COALESCE(r.history, ''), page.place, page.hit, page.id, COALESCE(page.one, ''), COALESCE(page.two, '')
 FROM page LEFT JOIN LATERAL ({record}) r ON page.hit`
-	if !s.walks() {
+	if s.gathersFew() {
 		sql += fmt.Sprintf(`
 UNION ALL SELECT NULL, 0, '', %d, false, '', '', '' WHERE (SELECT count(*) > {gathered} FROM few)`, tooMany)
 	}
@@ -109,7 +119,11 @@ func (w writer) hasStatus(s listShape) string {
 // asAssigned returns a condition that an assignment is as described.
 func (w writer) asAssigned(s listShape) string {
 	condition := "true"
-	if s.at {
+	switch {
+	case s.around:
+		condition += fmt.Sprintf(" AND (a.location::text = ANY ({at}::text[]) OR COALESCE((SELECT true FROM {locations} l1 %s WHERE l1.id::text = a.location::text AND {around} IN (l1.id::text, %s) LIMIT 1), false))",
+			joinsAbove("l1.parent::text", 2), locationsAbove("l1.parent::text", 2))
+	case s.at:
 		condition += " AND a.location::text = ANY ({at}::text[])"
 	}
 	if s.roles {
@@ -138,6 +152,7 @@ func (w writer) parameters(s listShape) []string {
 	add(!s.everywhere, "{location}")
 	add(s.filtered, "{text}")
 	add(s.at, "{at}")
+	add(s.around, "{around}")
 	add(s.roles, "{roles}")
 	return all
 }
@@ -150,10 +165,10 @@ func (w writer) most(s listShape) int {
 	return w.gathered
 }
 
-// budget returns the number of users at which a query looks in the order of the list; 0 if it gathers them.
+// budget returns the number of users at which a query looks in the order of the list; 0 if it looks at all of them.
 func (w writer) budget(s listShape) int64 {
 	switch {
-	case !s.walks():
+	case s.gathersFew():
 		return 0
 	case s.way == walk && (s.filtered && w.search || s.status == facts.StatusDeactivated && !w.inactive):
 		return int64(w.walked) * walkedCheaply
@@ -175,21 +190,34 @@ top AS MATERIALIZED (SELECT id FROM up ORDER BY depth DESC LIMIT 1),
 `, maxTreeDepth)
 	}
 	switch s.way {
-	case gatherScope: // a location without users counts as one, so that the number of locations is bounded too
-		parts += `beneath(id) AS (
-  SELECT l.id::text FROM {locations} l WHERE l.id::text = {location}
-  UNION SELECT l.id FROM beneath CROSS JOIN LATERAL (SELECT l.id::text AS id FROM {locations} l WHERE l.parent::text = beneath.id OFFSET 0) l),
-few AS MATERIALIZED (
-  SELECT a.id FROM beneath LEFT JOIN LATERAL
-    (SELECT a.user_id::text AS id FROM {assignments} a WHERE a.location::text = beneath.id OFFSET 0) a ON true LIMIT {gathered} + 1),
-`
+	case gatherScope:
+		parts += beneath("{location}") + "few AS MATERIALIZED (" + assignedBeneath("true") + " LIMIT {gathered} + 1),\n"
 	case gatherAssigned:
-		parts += fmt.Sprintf(`few AS MATERIALIZED (SELECT a.user_id::text AS id FROM {assignments} a WHERE %s LIMIT {gathered} + 1),
-`, w.asAssigned(s))
-	case gatherText:
-		parts += "few AS MATERIALIZED (SELECT u.* FROM {users} u WHERE " + w.matches(s) + " LIMIT {gathered} + 1),\n"
+		around, alone := s, s
+		around.at, around.around, alone.around = false, false, false
+		few := fmt.Sprintf("SELECT a.user_id::text AS id FROM {assignments} a WHERE %s", w.asAssigned(alone))
+		if s.around {
+			parts += beneath("{around}")
+			few += " UNION ALL (" + assignedBeneath(w.asAssigned(around)) + ")"
+		}
+		parts += "few AS MATERIALIZED (" + few + " LIMIT {gathered} + 1),\n"
 	}
 	return parts
+}
+
+// beneath returns the CTE of a location and those beneath it.
+func beneath(location string) string {
+	return fmt.Sprintf(`beneath(id) AS (
+  SELECT l.id::text FROM {locations} l WHERE l.id::text = %s
+  UNION SELECT l.id FROM beneath CROSS JOIN LATERAL (SELECT l.id::text AS id FROM {locations} l WHERE l.parent::text = beneath.id OFFSET 0) l),
+`, location)
+}
+
+// assignedBeneath returns SQL for the ids of the users with an assignment there that meets a condition. A location without any counts as
+// one, so that the number of locations is bounded too.
+func assignedBeneath(condition string) string {
+	return fmt.Sprintf(`SELECT a.id FROM beneath LEFT JOIN LATERAL
+    (SELECT a.user_id::text AS id FROM {assignments} a WHERE a.location::text = beneath.id AND %s OFFSET 0) a ON true`, condition)
 }
 
 // gather returns the CTE of a page from few users, which are sorted.
@@ -197,21 +225,48 @@ func (w writer) gather(s listShape) string {
 	one, two := w.values(s)
 	first, second := w.keys(s, one, two)
 	after, within := "true", "true"
-	users := `few u WHERE (SELECT count(*) <= {gathered} FROM few)`
-	if s.way != gatherText {
-		users = `(SELECT DISTINCT id FROM few WHERE (SELECT count(*) <= {gathered} FROM few)) few
-  CROSS JOIN LATERAL (SELECT u.* FROM {users} u WHERE u.id::text = few.id OFFSET 0) u WHERE true`
-	}
 	if s.continued {
 		after = w.behind(s)
 	}
-	if s.way != gatherScope && !s.everywhere { // only of those who come first
+	if s.way == gatherAssigned && !s.everywhere { // only of those who come first
 		within = w.within("u.id", "a.user_id::text", "{location}")
 	}
 	return fmt.Sprintf(`page AS (SELECT u.*, true AS hit, row_number() OVER () AS place FROM (SELECT u.* FROM (SELECT u.* FROM (
   SELECT u.id::text COLLATE "C" AS id, %[2]s AS one, %[3]s AS two, %[4]s AS first, %[5]s AS second
-  FROM %[9]s AND %[6]s OFFSET 0) u
-  WHERE %[7]s ORDER BY %[1]s OFFSET 0) u WHERE %[8]s LIMIT $1) u)`, w.order(s, "first", "second", "id"), one, two, first, second, w.among(s), after, within, users)
+  FROM (SELECT DISTINCT id FROM few WHERE (SELECT count(*) <= {gathered} FROM few)) few
+  CROSS JOIN LATERAL (SELECT u.* FROM {users} u WHERE u.id::text = few.id OFFSET 0) u WHERE %[6]s OFFSET 0) u
+  WHERE %[7]s ORDER BY %[1]s OFFSET 0) u WHERE %[8]s LIMIT $1) u)`, w.order(s, "first", "second", "id"), one, two, first, second, w.among(s), after, within)
+}
+
+// gatherMatches returns the CTE of a page from the users whose texts match, in one pass that keeps the first of them, as many as a walk
+// would look at: to keep all takes twice as long. One too many comes before all others.
+func (w writer) gatherMatches(s listShape) string {
+	one, two := w.values(s)
+	first, second := w.keys(s, one, two)
+	columns, after, order, hit := "u.status", "true", w.order(s, "first", "second", "id"), w.among(s)
+	switch s.sort {
+	case facts.SortName:
+		columns += ", u.family, u.given"
+	default:
+		columns += ", u." + string(s.sort)
+	}
+	if s.sort == facts.SortLastLogin { // anything can be a time
+		order = "n > {gathered} DESC, " + order
+	} else {
+		first = fmt.Sprintf("CASE WHEN u.n <= {gathered} THEN %s ELSE %s END", first, w.foremost(s))
+	}
+	if s.continued {
+		after = w.behind(s)
+	}
+	if !s.everywhere {
+		hit += " AND COALESCE(" + w.within("u.id", "a.user_id::text", "{location}") + ", false)"
+	}
+	return fmt.Sprintf(`page AS (SELECT u.id, %[2]s AS one, %[3]s AS two, u.hit, u.place FROM (
+  SELECT u.*, u.n <= {gathered} AND %[8]s AS hit, CASE WHEN u.n <= {gathered} THEN row_number() OVER () ELSE %[9]d END AS place FROM (
+    SELECT * FROM (SELECT u.*, %[4]s AS first, %[5]s AS second FROM (
+      SELECT u.id::text COLLATE "C" AS id, %[10]s, row_number() OVER () AS n FROM {users} u WHERE %[6]s LIMIT {gathered} + 1) u OFFSET 0) u
+    WHERE %[7]s OR u.n > {gathered} ORDER BY %[1]s LIMIT {walked}) u) u
+  WHERE u.hit OR u.place IN (%[9]d, {walked}) LIMIT $1)`, order, one, two, first, second, w.matches(s), after, hit, tooMany, columns)
 }
 
 // behind returns a condition that a gathered user is after the cursor.

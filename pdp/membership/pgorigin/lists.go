@@ -20,17 +20,22 @@ import (
 // ways returns how to find a page, the first one that can.
 func (s listShape) ways(q *queries, asked facts.UserQuery, text string, large *largeLists) []listWay {
 	var ways []listWay
-	if s.assigned {
+	if s.assigned && !(s.around && large.has(asked.Only.Assigned.Beneath)) {
 		ways = append(ways, gatherAssigned)
 	}
 	// Too many with an assignment at the location are too many of the location.
 	if !s.everywhere && !large.has(asked.Beneath) && !(s.at && slices.Contains(asked.Only.Assigned.Locations, asked.Beneath)) {
 		ways = append(ways, gatherScope)
 	}
-	if s.filtered && !s.exact && q.trigrams && utf8.RuneCountInString(text) >= trigram && !large.has(textKey(text)) {
+	if s.filtered && !s.exact && (s.short || q.trigrams && utf8.RuneCountInString(text) >= trigram) && !large.has(textKey(text)) {
 		ways = append(ways, glance, gatherText)
 	}
 	return append(ways, walk)
+}
+
+// isShort reports whether an index finds the text as one of one or two characters.
+func (s listShape) isShort(q *queries, text string) bool {
+	return text != "" && !s.exact && q.short && utf8.RuneCountInString(text) < trigram && !strings.Contains(text, shortSeparator)
 }
 
 // trigram is the length of the shortest text that an index of trigrams can find.
@@ -47,6 +52,7 @@ func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 	s := listShape{sort: q.Sort, descending: q.Descending, everywhere: q.Beneath == "", filtered: q.Text != "", continued: facts.ValidID(q.After.ID), status: q.Only.Status}
 	if held := q.Only.Assigned; held != nil {
 		s.assigned, s.at, s.roles, s.active = true, held.Locations != nil, held.Roles != nil, held.Active
+		s.around = s.at && held.Beneath != ""
 	}
 	if s.sort == "" {
 		s.sort = facts.SortName
@@ -75,11 +81,15 @@ func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 	if !s.everywhere {
 		args = append(args, q.Beneath)
 	}
+	textAt := len(args)
 	if s.filtered {
-		args = append(args, "%"+likeEscaper.Replace(text)+"%")
+		args = append(args, text)
 	}
 	if s.at {
 		args = append(args, q.Only.Assigned.Locations)
+	}
+	if s.around {
+		args = append(args, q.Only.Assigned.Beneath)
 	}
 	if s.roles {
 		args = append(args, q.Only.Assigned.Roles)
@@ -92,15 +102,22 @@ func (p *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", errNoConnection, ctx.Err())
 		}
+		if s.short = s.isShort(queries, text); s.short {
+			args[textAt] = text
+		} else if s.filtered {
+			args[textAt] = "%" + likeEscaper.Replace(text) + "%"
+		}
 		for _, s.way = range s.ways(queries, q, text, &p.large) {
 			page = listPage{most: most, budget: queries.budget(s)}
 			if err := p.rows(ctx, queries.list(s), args, page.add); err != nil || page.suffices(s.way) {
 				return err
 			}
-			switch s.way {
-			case gatherScope:
+			switch {
+			case s.way == gatherScope:
 				p.large.add(q.Beneath)
-			case gatherText:
+			case s.way == gatherAssigned && s.around:
+				p.large.add(q.Only.Assigned.Beneath)
+			case s.way == gatherText:
 				p.large.add(textKey(text))
 			}
 		}

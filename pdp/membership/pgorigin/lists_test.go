@@ -27,9 +27,10 @@ import (
 func waysOf(p *Origin) map[string]*Origin {
 	all := map[string]*Origin{"as it is": p}
 	for name, q := range map[string]*queries{
-		"walked":         newQueries(p.tables, present{userVersions: true, locationVersions: true, search: true, trigrams: true}, 0, walked),
-		"in small steps": newQueries(p.tables, present{userVersions: true, locationVersions: true}, 0, 7),
-		"by indexes":     newQueries(p.tables, present{userVersions: true, locationVersions: true, search: true, trigrams: true, inactive: true}, 40, 40),
+		"walked":                     newQueries(p.tables, present{userVersions: true, locationVersions: true, search: true, trigrams: true, short: true}, 0, walked),
+		"in small steps":             newQueries(p.tables, present{userVersions: true, locationVersions: true}, 0, 7),
+		"by indexes":                 newQueries(p.tables, present{userVersions: true, locationVersions: true, search: true, trigrams: true, short: true, inactive: true}, 40, 40),
+		"by indexes, in small steps": newQueries(p.tables, present{userVersions: true, locationVersions: true, search: true, trigrams: true, short: true, inactive: true}, 15, 7),
 	} {
 		all[name] = &Origin{pool: p.pool, secrets: p.secrets, tables: p.tables, timeout: p.timeout, listSlots: p.listSlots, breaker: p.breaker}
 		all[name].queries.Store(q)
@@ -86,7 +87,7 @@ func postgresPages(t *testing.T, server *servertest.Postgres) {
 		for _, beneath := range []string{"", "metro", "ghi", "grp", "p2", "hs", "nowhere"} {
 			for _, sort := range membership.SortKeys {
 				for _, descending := range []bool{false, true} {
-					for _, text := range []string{"", "SMITH", "straSSe1", "éa å", "@example.org", "no such", "%", "a\nb", `\`} {
+					for _, text := range []string{"", "SMITH", "straSSe1", "éa å", "@example.org", "no such", "%", "a\nb", `\`, "S", "é", "tH", "\x1f"} {
 						q := facts.UserQuery{Beneath: beneath, Sort: sort, Descending: descending, Text: text, Limit: 17}
 						for more := true; more; pages++ {
 							want := assertPage(t, d, p, q, way)
@@ -110,6 +111,7 @@ func postgresOnly(t *testing.T, server *servertest.Postgres) {
 			for _, held := range []*facts.Assigned{
 				nil, {Active: true}, {Locations: []string{"metro"}}, {Locations: []string{"ghi", "grp"}}, {Roles: []string{"owner", "ed_admin", "user"}},
 				{Locations: []string{"grp", "hs"}, Roles: []string{"practitioner", "user"}, Active: true}, {Locations: []string{"nowhere"}}, {Roles: []string{}},
+				{Locations: []string{"metro"}, Beneath: "ghi", Active: true}, {Locations: []string{}, Beneath: "metro"}, {Locations: []string{"grp"}, Beneath: "nowhere"},
 			} {
 				for _, beneath := range []string{"", "metro", "grp"} {
 					for i, text := range []string{"", "an"} {
@@ -146,25 +148,27 @@ func postgresOnly(t *testing.T, server *servertest.Postgres) {
 }
 
 // Each order is read from the index that directory schema makes for it, from the beginning and from a cursor, and that of users who are
-// not active from an index without the others.
+// not active from an index without the others. Texts are found by indexes too.
 func postgresListPlans(t *testing.T, server *servertest.Postgres) {
 	p, conn := filledOrigin(t, server, origintest.MixedDirectory(t, 9, 150))
 	_, err := p.User(t.Context(), "a") // learns what the tables have
 	require.NoError(t, err)
 	servertest.Exec(t, conn, "SET enable_sort = off; SET enable_seqscan = off; SET enable_bitmapscan = off") // few users, whom it would rather sort
 	parameter := regexp.MustCompile(`\$\d+`)
+	explain := func(sql string) string {
+		rows, err := conn.Query(t.Context(), "EXPLAIN "+parameter.ReplaceAllString(sql, "'2020-01-01'"))
+		require.NoError(t, err, sql)
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		require.NoError(t, err)
+		return strings.Join(lines, "\n")
+	}
 	scan := regexp.MustCompile(`Scan using (users_\w+) on users`)
 	for _, sort := range membership.SortKeys {
 		for _, descending := range []bool{false, true} {
 			for _, status := range []string{"", facts.StatusActive, facts.StatusDeactivated} {
 				for _, continued := range []bool{false, true} {
 					s := listShape{sort: sort, descending: descending, continued: continued, everywhere: true, status: status}
-					sql := strings.Replace(p.queries.Load().list(s), "LIMIT $1", "LIMIT 10", 1)
-					rows, err := conn.Query(t.Context(), "EXPLAIN "+parameter.ReplaceAllString(sql, "'2020-01-01'"))
-					require.NoError(t, err, sql)
-					lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-					require.NoError(t, err)
-					plan := strings.Join(lines, "\n")
+					plan := explain(strings.Replace(p.queries.Load().list(s), "LIMIT $1", "LIMIT 10", 1))
 					direction := map[bool]string{false: "ascending", true: "descending"}[descending]
 					want := fmt.Sprintf("users_in_order_of_%s_%s", sort, direction)
 					if status == facts.StatusDeactivated {
@@ -181,6 +185,13 @@ func postgresListPlans(t *testing.T, server *servertest.Postgres) {
 				}
 			}
 		}
+	}
+	servertest.Exec(t, conn, "SET enable_bitmapscan = on")
+	q := p.queries.Load()
+	require.True(t, q.trigrams && q.short)
+	for short, index := range map[bool]string{false: "users_search", true: "users_short_texts"} {
+		plan := explain(strings.Replace(q.list(listShape{way: gatherText, sort: facts.SortName, everywhere: true, filtered: true, short: short}), "LIMIT $1", "LIMIT 10", 1))
+		require.Contains(t, plan, "Bitmap Index Scan on "+index, plan)
 	}
 }
 

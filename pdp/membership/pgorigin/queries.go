@@ -19,7 +19,7 @@ type queries struct {
 	user, username, organization, branches, locations string
 	list                                              func(listShape) string
 	budget                                            func(listShape) int64
-	trigrams                                          bool // whether an index finds texts
+	trigrams, short                                   bool // whether an index finds texts, and those of one and two characters
 }
 
 func newQueries(t tables, has present, gathered, walked int) *queries {
@@ -41,6 +41,7 @@ func newQueries(t tables, has present, gathered, walked int) *queries {
 		list:     w.list,
 		budget:   w.budget,
 		trigrams: has.search && has.trigrams,
+		short:    has.search && has.short,
 	}
 	return q
 }

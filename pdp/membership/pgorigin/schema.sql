@@ -106,11 +106,14 @@ BEGIN
 END $$;
 
 -- The texts in which a list is searched, folded: "given family" and the username. An index of trigrams finds them where the
--- extension pg_trgm can be had; elsewhere, and for texts of one or two characters, users are compared in the order of the list.
+-- extension pg_trgm can be had; elsewhere users are compared in the order of the list. Texts of one and two characters have an index
+-- of their own, of each character and each pair of characters: the server asks by the same expression.
 -- In a database with users, adding the column writes their table anew, during which nobody else can use it.
 ALTER TABLE users ADD COLUMN IF NOT EXISTS wardkeeper_search text COLLATE "C" GENERATED ALWAYS AS (
     normalize(translate(lower(upper(lower(translate(normalize((CASE WHEN given::text <> '' AND family::text <> '' THEN given::text || ' ' || family::text ELSE COALESCE(given::text, '') || COALESCE(family::text, '') END)::text, NFC)::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", NFC)
     || E'\n' || normalize(translate(lower(upper(lower(translate(normalize(COALESCE(username::text, '')::text, NFC)::text, 'ı', U&'\+10FFFE') COLLATE "und-x-icu"))), U&'\+10FFFEς', 'ıσ') COLLATE "C", NFC)) STORED;
+CREATE INDEX IF NOT EXISTS users_short_texts ON users USING gin
+    (string_to_array(regexp_replace(wardkeeper_search, '(..)', E'\\1\x1f', 'g') || E'\x1f' || regexp_replace(substr(wardkeeper_search, 2), '(..)', E'\\1\x1f', 'g') || E'\x1f' || regexp_replace(wardkeeper_search, '(.)', E'\\1\x1f', 'g'), E'\x1f'));
 DO $$
 DECLARE
     home text;
@@ -242,6 +245,7 @@ DECLARE
     waiting text[];  -- roots to be touched
     touched text[] := '{}';
     former  jsonb := '{}'; -- the version that each of them had
+    parents jsonb := '{}'; -- of each location before it was written
     locked  bigint;
     moved   bigint;
 BEGIN
@@ -263,6 +267,7 @@ BEGIN
     IF TG_OP <> 'INSERT' THEN -- a root can be gone
         PERFORM wardkeeper_version_after(max(version)) FROM before;
         former := (SELECT COALESCE(jsonb_object_agg(id, version), '{}') FROM before WHERE parent IS NULL);
+        parents := (SELECT COALESCE(jsonb_object_agg(id, parent), '{}') FROM before);
     END IF;
     LOOP
         pairs := '[]';
@@ -272,13 +277,15 @@ BEGIN
                 UNION ALL SELECT up.location, l.id, l.parent, depth + 1 FROM up JOIN locations l ON l.id = up.parent WHERE depth < 64)
                 SELECT COALESCE(jsonb_agg(DISTINCT jsonb_build_array(location, id)), '[]') FROM up WHERE parent IS NULL);
         END IF;
-        IF TG_OP <> 'INSERT' THEN -- where they were
-            pairs := pairs || (WITH RECURSIVE past AS (
-                SELECT id, parent FROM before
-                UNION ALL SELECT l.id, l.parent FROM locations l WHERE l.id NOT IN (SELECT id FROM before)),
-            up(location, id, parent, depth) AS (
-                SELECT l.id, l.id, l.parent, 0 FROM past l WHERE l.id = ANY (changed)
-                UNION ALL SELECT up.location, l.id, l.parent, depth + 1 FROM up JOIN past l ON l.id = up.parent WHERE depth < 64)
+        IF TG_OP <> 'INSERT' THEN -- where they were: each location looked up, since there can be very many
+            pairs := pairs || (WITH RECURSIVE up(location, id, parent, depth) AS (
+                SELECT l.id, l.id COLLATE "C", past.parent, 0 FROM unnest(changed) AS l(id) CROSS JOIN LATERAL (
+                    SELECT (parents ->> l.id) COLLATE "C" AS parent WHERE parents ? l.id
+                    UNION ALL SELECT p.parent FROM locations p WHERE p.id = l.id AND NOT parents ? l.id OFFSET 0) past
+                UNION ALL SELECT up.location, up.parent, past.parent, depth + 1 FROM up CROSS JOIN LATERAL (
+                    SELECT (parents ->> up.parent) COLLATE "C" AS parent WHERE parents ? up.parent
+                    UNION ALL SELECT p.parent FROM locations p WHERE p.id = up.parent AND NOT parents ? up.parent OFFSET 0) past
+                WHERE depth < 64)
                 SELECT COALESCE(jsonb_agg(DISTINCT jsonb_build_array(location, id)), '[]') FROM up WHERE parent IS NULL);
         END IF;
         waiting := ARRAY(SELECT DISTINCT pair ->> 1 FROM jsonb_array_elements(pairs) pair WHERE NOT pair ->> 1 = ANY (touched));

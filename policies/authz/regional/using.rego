@@ -41,14 +41,15 @@ using if {
 
 # METADATA
 # title: Who can be allowed any of it (section 8)
-# description: Of incidents and summaries this can only be said of places with nothing beneath them.
 users := {"assigned": {"locations": [id | some id, _ in input.facts.place.path], "active": true}} if {
 	input.action.name == "location.switch"
 } else := {"assigned": {"locations": [id | some id in facilities], "roles": _who_see_patients, "active": true}} if {
 	input.action.name == "patient.view"
 	facilities := {above | some facility in input.facts.facilities; some above, _ in facility.path}
-} else := {"assigned": {"locations": [id | some id, _ in input.facts.place.path], "active": true}} if {
-	input.facts.place.kind == "facility"
-} else := {}
+} else := {"assigned_around": {
+	"locations": [id | some id, _ in input.facts.place.path],
+	"beneath": input.facts.place.id,
+	"active": true,
+}}
 
 _who_see_patients := [role | some role, entry in data.authz.regional.roles; entry.sees_patients]

@@ -111,12 +111,7 @@ func (v *cachedView) listedUser(ctx context.Context, e *entry) (*viewedUser, err
 	if v.c.behind(e) || v.c.check(e, v.need) != freshness.Fresh {
 		return v.user(ctx, e.Key.ID)
 	}
-	// A record in memory has already been shared. The many users of a list should not delay other writes to the shared
-	// store.
-	known := v.c.memory.get(e.Key)
-	if v.c.keep(e) && !e.Synthetic && (known == nil || known.hash != e.hash || !known.comparable(e) || known.Version != e.Version) {
-		v.c.share(nil, e)
-	}
+	v.c.keep(e) // not in the shared store: a walk through a large list would put everybody there, one after another
 	return v.join(ctx, e)
 }
 

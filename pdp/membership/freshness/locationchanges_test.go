@@ -49,15 +49,25 @@ func TestLocationChangesAreAllOrNotKnown(t *testing.T) {
 		c, _ = f.LocationChanges(p)
 		assert.True(t, c.CompleteAt(5, []string{"ghi", "lost", "metro", "new"}), "the newer one comes later")
 		assert.False(t, c.CompleteAt(5, []string{"ghi", "lost", "new"}))
+		assert.False(t, c.CompleteAt(5, []string{"lost", "metro", "new"}), "what is later elsewhere may have been here until now")
 		assert.False(t, c.CompleteAt(6, c.IDs()), "it has not been announced")
 		assert.False(t, c.CompleteAt(8, c.IDs()), "nor has what came before")
 		h.Changed([]pdp.Change{in("newer", "metro", 6, 5)})
 		c, _ = f.LocationChanges(p)
 		assert.False(t, c.CompleteAt(6, []string{"ghi", "lost", "metro", "new"}))
 		assert.True(t, c.CompleteAt(6, c.IDs()))
+		assert.True(t, c.CompleteAt(5, []string{"ghi", "lost", "metro", "new"}), "the next one comes later")
 		assert.True(t, c.CompleteAt(8, c.IDs()), "in any order")
 		assert.False(t, c.CompleteAt(7, c.IDs()))
 		assert.Equal(t, []string{"metro", "smile"}, f.ChangedOrganizations())
+
+		unversioned := metro(*p)
+		unversioned.Version = 0
+		_, ok = f.LocationChanges(unversioned)
+		assert.False(t, ok, "nothing says which change came before another")
+		h.Changed([]pdp.Change{in("ghi", "smile", 10, 8)})
+		c, _ = f.LocationChanges(p)
+		assert.False(t, c.CompleteAt(10, c.IDs()), "a version of another organization")
 
 		elsewhere := metro(Provenance{Stamp: membership.Stamp{AsOf: time.Now()}})
 		_, ok = f.LocationChanges(elsewhere)
@@ -98,6 +108,7 @@ func TestLocationChangesAreAllOrNotKnown(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		f, _ := trackerOfStream()
+		changeHandler{f}.Began(time.Now(), "")
 		_, ok := f.LocationChanges(metro(f.BeginFetch()))
 		require.False(t, ok, "applications announce in any order")
 	})

@@ -10,10 +10,10 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
 )
 
-// list is a list of users to whom the administrator may do an action, by default view them.
+// list is a list of users to whom the administrator may do an action, by default view them; or of the subjects who may do it to a location.
 type list struct {
 	action, location, query, sort, token string
-	descending                           bool
+	descending, subjects                 bool
 	limit                                int
 }
 
@@ -30,12 +30,16 @@ var lists = []struct {
 	{"text that one in 33 has", 50, list{query: "@north"}},
 	{"text that one in 25 has, all at the end", 50, list{query: "@zenith"}},
 	{"text that all have", 50, list{query: "example.org"}},
-	{"text of two letters, one in 1,000", 0, list{query: "qu"}},
+	{"text of two letters, one in 1,000", 50, list{query: "qu"}},
+	{"text of one letter, one in 1,000", 50, list{query: "q"}},
+	{"text of two letters that nobody has", 50, list{query: "qz"}},
 	{"who can be reactivated, one in 20", 100, list{action: "user.reactivate"}},
 	{"the same, by last login, the latest first", 100, list{action: "user.reactivate", sort: "last_login", descending: true}},
 	{"whose assignment at the region can be removed: nobody", 100, list{action: "assignment.remove"}},
 	{"users of a division, one in 20", 100, list{location: "d1"}},
 	{"users of a facility", 100, list{location: "f1"}},
+	{"who may see the summaries of a division, one in 20", 100, list{action: "summary.view", location: "d1", subjects: true}},
+	{"who may see the summaries of a facility", 100, list{action: "summary.view", location: "f1", subjects: true}},
 }
 
 func (s *sidecar) page(t *testing.T, l list) (hits int, next string, took time.Duration) {
@@ -59,10 +63,15 @@ func (s *sidecar) page(t *testing.T, l list) (hits int, next string, took time.D
 		"subject": map[string]any{"type": "user", "id": "admin"}, "action": map[string]any{"name": cmp.Or(l.action, "user.view")},
 		"resource": resource, "context": map[string]any{"current_location": "metro"}, "page": page,
 	}
+	path := "/access/v1/search/resource"
+	if l.subjects {
+		path = "/access/v1/search/subject"
+		question["subject"], question["resource"] = map[string]any{"type": "user"}, map[string]any{"type": "location", "id": l.location}
+	}
 	began := time.Now()
-	answer, err := s.post("/access/v1/search/resource", question)
+	answer, err := s.post(path, question)
 	for err != nil && time.Since(began) < time.Minute { // others need the processors
-		answer, err = s.post("/access/v1/search/resource", question)
+		answer, err = s.post(path, question)
 	}
 	took = time.Since(began)
 	require.NoError(t, err)

@@ -56,7 +56,9 @@ func measure(t *testing.T, r *report, binary string, n int, say func(string, ...
 	r.add(n, "bytes of a user in Redis", 0, float64(usedMemory(t, redis)-before)/float64(w.asked))
 	r.latencies(n, "decision, facts in memory", 0, first.ask(t, w, 0))
 	r.add(n, "decisions per second, facts in memory", 0, first.saturate(t, w, 8, time.Second))
-	change := first.measure(t, server, func() []time.Duration { return first.change(t, database) })
+	first.confirm(t)
+	r.latencies(n, "the decision after the first change of a location", 0, first.change(t, database, 1)) // all of them, of which nothing was confirmed
+	change := first.measure(t, server, func() []time.Duration { return first.change(t, database, 20) })
 	r.pages(n, "the first decision after a location has changed", 0, change)
 	second, _ := serveOver(t, binary, database, redis.URL())
 	r.latencies(n, "decision, facts from Redis", 0, second.ask(t, w, 0))

@@ -121,12 +121,12 @@ func (s *sidecar) saturate(t *testing.T, w region, connections int, duration tim
 }
 
 // change renames a location again and again, and returns how long each decision took that came next.
-func (s *sidecar) change(t *testing.T, database string) (took []time.Duration) {
+func (s *sidecar) change(t *testing.T, database string, times int) (took []time.Duration) {
 	conn, err := pgx.Connect(t.Context(), database)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close(context.Background()) }()
-	for i := range 20 {
-		_, err := conn.Exec(t.Context(), `UPDATE locations SET name = $1 WHERE id = 'f1'`, fmt.Sprint("Facility, version ", i))
+	for range times {
+		_, err := conn.Exec(t.Context(), `UPDATE locations SET name = $1 WHERE id = 'f1'`, fmt.Sprint("Facility, at ", time.Now()))
 		require.NoError(t, err)
 		time.Sleep(50 * time.Millisecond) // the server hears of it
 		took = append(took, s.answered(t, 1))
@@ -134,20 +134,29 @@ func (s *sidecar) change(t *testing.T, database string) (took []time.Duration) {
 	return took
 }
 
-var cachedInMetrics = regexp.MustCompile(`(?m)^wardkeeper_membership_memory_bytes (\S+)$`)
-
 // cached returns the bytes of the facts that the server keeps.
 func (s *sidecar) cached(t *testing.T) float64 {
+	return s.metric(t, "wardkeeper_membership_memory_bytes")
+}
+
+// confirm waits until facts are confirmed by announced changes.
+func (s *sidecar) confirm(t *testing.T) {
+	for began := time.Now(); s.metric(t, "wardkeeper_membership_vouched") != 1; time.Sleep(100 * time.Millisecond) {
+		require.Less(t, time.Since(began), time.Minute)
+	}
+}
+
+func (s *sidecar) metric(t *testing.T, name string) float64 {
 	w, err := client.Get(s.URL + "/metrics")
 	require.NoError(t, err)
 	defer func() { _ = w.Body.Close() }()
 	body, err := io.ReadAll(w.Body)
 	require.NoError(t, err)
-	found := cachedInMetrics.FindSubmatch(body)
-	require.NotNil(t, found)
-	bytes, err := strconv.ParseFloat(string(found[1]), 64)
+	found := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindSubmatch(body)
+	require.NotNil(t, found, name)
+	value, err := strconv.ParseFloat(string(found[1]), 64)
 	require.NoError(t, err)
-	return bytes
+	return value
 }
 
 // load returns how long a server takes to start with a file of n users.

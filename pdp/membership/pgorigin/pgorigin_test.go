@@ -114,6 +114,7 @@ func TestOrigin(t *testing.T) {
 		"changed locations":         postgresBranches,
 		"locations of many writers": postgresBranchesOfManyWriters,
 		"one changed location":      postgresBranchesOfOne,
+		"told locations":            postgresToldLocations,
 		"import":                    postgresImport,
 		"import of anything":        postgresImportBetween,
 		"import that cannot be":     postgresImportRefused,

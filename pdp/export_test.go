@@ -140,3 +140,9 @@ func (e *Engine) InSubjectScope(ctx context.Context, r Request, user string) (bo
 	s, err := ev.subjectScopeOf(ctx, r)
 	return s != nil && s.Admits(u), err
 }
+
+// ReachOf returns the reach of a scope.
+func ReachOf(scope any) (Reach, error) {
+	s, err := parseScope(scope)
+	return Reach{s}, err
+}

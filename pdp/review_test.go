@@ -2,6 +2,7 @@ package pdp_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -266,4 +267,30 @@ func TestReviewNeedsACatalogue(t *testing.T) {
 	t.Parallel()
 	_, err := general(t, "decision := true").NewReviewer(t.Context())
 	require.Equal(t, pdp.NotOffered, pdp.KindOf(err))
+}
+
+// A reach over people and locations of other names has nothing of the former names.
+func TestReachesAreRenamedAsAWhole(t *testing.T) {
+	t.Parallel()
+	renamed := func(id string) (string, bool) {
+		return "new" + strings.TrimPrefix(id, "old"), strings.HasPrefix(id, "old")
+	}
+	for _, text := range []string{
+		`{}`, `{"location": "old1"}`, `{"location": "old1", "status": "active", "except": "old2"}`,
+		`{"location": "old1", "assigned": {"locations": ["old2", "old3"], "roles": ["owner"], "active": true}}`,
+		`{"location": "old1", "assigned_around": {"locations": ["old2"], "beneath": "old3"}}`,
+	} {
+		read := func(text string) pdp.Reach {
+			var scope any
+			require.NoError(t, json.Unmarshal([]byte(text), &scope))
+			reach, err := pdp.ReachOf(scope)
+			require.NoError(t, err)
+			return reach
+		}
+		got, ok := read(text).Renamed(renamed, renamed)
+		require.True(t, ok)
+		require.True(t, read(strings.ReplaceAll(text, "old", "new")).Equal(got), text)
+		_, ok = read(strings.Replace(text, "old", "unknown", 1)).Renamed(renamed, renamed)
+		require.Equal(t, text == "{}", ok, "%s: a name that is not known", text)
+	}
 }

@@ -81,6 +81,7 @@ func (r Reach) Renamed(user, location func(id string) (string, bool)) (renamed R
 			other.Locations[i] = rename(id, location)
 		}
 		slices.Sort(other.Locations)
+		other.Beneath = rename(a.Beneath, location)
 		s.Assigned = &other
 	}
 	return Reach{&s}, known

@@ -225,6 +225,9 @@ func (p *Policy) probe(ctx context.Context) error {
 // Roles returns the roles that can give power to do an action of the catalogue; empty if no role is needed.
 func (p *Policy) Roles(action string) []string { return p.catalogue[action].roles }
 
+// Models returns the models that know an action of the catalogue; empty if the catalogue does not say.
+func (p *Policy) Models(action string) []string { return p.catalogue[action].models }
+
 // FactsOf returns the part of an action's entry in the catalogue that the facts of a question depend on; false if there is none.
 func (p *Policy) FactsOf(action string) (facts.Action, bool) {
 	a, known := p.catalogue[action]

@@ -10,7 +10,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
 
-// Reviewer asks one question after another under one policy and one view of the directory: those of an access review. Nothing of it is
+// Reviewer asks one question after another under one policy and one view of the directory: those of an access review or an attack. Nothing of it is
 // recorded, since nobody acts. It is not safe for concurrent use.
 type Reviewer struct{ ev *evaluation }
 
@@ -46,6 +46,13 @@ func (r *Reviewer) May(ctx context.Context, q Request) (rule string, allowed boo
 		return "", false, &Error{Kind: Internal, Message: "The policy's row could not be read.", Err: err}
 	}
 	return rule, true, nil
+}
+
+// Allows reports whether a question is allowed as it is. The error is an [*Error].
+func (r *Reviewer) Allows(ctx context.Context, q Request) (bool, error) {
+	limit := r.ev.limitTime(ctx)
+	defer limit.end()
+	return r.ev.may(limit.Context, q, r.ev.allow)
 }
 
 // Reach says on which users a question can be allowed.

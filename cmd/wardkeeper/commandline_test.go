@@ -19,7 +19,7 @@ func TestHelpHasUsageAndExamples(t *testing.T) {
 		{"bundle", "inspect", "--help"}, {"bundle", "release", "--help"}, {"help", "bundle", "build"},
 		{"routes"}, {"routes", "check", "--help"}, {"routes", "explain", "--help"}, {"routes", "schema", "--help"}, {"doctor", "--help"},
 		{"status", "--help"}, {"bench", "--help"}, {"mutate", "--help"}, {"verify", "--help"}, {"diff", "--help"}, {"log"}, {"log", "verify", "--help"}, {"log", "key", "--help"},
-		{"review", "--help"}, {"review", "verify", "--help"},
+		{"review", "--help"}, {"review", "verify", "--help"}, {"attack", "--help"},
 	} {
 		got := run(t, nil, args...)
 		require.Equal(t, statusOK, got.status, got)

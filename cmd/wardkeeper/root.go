@@ -44,7 +44,7 @@ assignments of a directory, and answers through the OpenID AuthZEN Authorization
 			return cmd.Help()
 		},
 	})
-	root.AddCommand(newServeCommand(p), newAskCommand(p), newExplainCommand(p), newStatusCommand(p), newBenchCommand(p), newDirectoryCommand(p), newBundleCommand(p), newRoutesCommand(p), newDoctorCommand(p), newLogCommand(p), newMutateCommand(p), newVerifyCommand(p), newDiffCommand(p), newReviewCommand(p),
+	root.AddCommand(newServeCommand(p), newAskCommand(p), newExplainCommand(p), newStatusCommand(p), newBenchCommand(p), newDirectoryCommand(p), newBundleCommand(p), newRoutesCommand(p), newDoctorCommand(p), newLogCommand(p), newMutateCommand(p), newVerifyCommand(p), newDiffCommand(p), newReviewCommand(p), newAttackCommand(p),
 		newVersionCommand(p))
 	return root
 }

@@ -41,9 +41,12 @@ func (e *Example) Command(bundle string) string {
 }
 
 // Ask returns the command for a shell that asks the question of the example about the directory in example.json.
-func (e *Example) Ask(bundle string) string {
-	q := e.Question
-	words := []string{"wardkeeper ask", q.Subject.ID, q.Action.Name, shell(q.Resource.ID), "--type " + q.Resource.Type}
+func (e *Example) Ask(bundle string) string { return AskCommand(e.Question, "example.json", bundle) }
+
+// AskCommand returns the command for a shell that asks a question about a directory in a file; bundle is the path of the policy, "" for
+// the built-in one.
+func AskCommand(q authzen.Evaluation, directory, bundle string) string {
+	words := []string{"wardkeeper ask", bare(q.Subject.ID), bare(q.Action.Name), shell(q.Resource.ID), "--type " + bare(q.Resource.Type)}
 	if q.Subject.Type != "user" {
 		words = append(words, "--subject-type "+shell(q.Subject.Type))
 	}
@@ -59,11 +62,22 @@ func (e *Example) Ask(bundle string) string {
 			words = append(words, part.flag+" "+shell(name+"="+string(value)))
 		}
 	}
-	words = append(words, "--directory example.json")
+	words = append(words, "--directory "+bare(directory))
 	if bundle != "" {
 		words = append(words, "--bundle "+shell(bundle))
 	}
 	return strings.Join(words, " ")
+}
+
+// bare quotes a word for a shell only if it needs that.
+func bare(word string) string {
+	special := func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/@", r)
+	}
+	if word == "" || word[0] == '-' || strings.ContainsFunc(word, special) {
+		return shell(word)
+	}
+	return word
 }
 
 // askTimeout limits the evaluation of an example: far more than it needs.

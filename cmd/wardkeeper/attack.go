@@ -57,6 +57,7 @@ Exit status: 0 no path; 1 a path was found; 2 could not be searched; 3 none was 
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&a.directory, "directory", "", "`FILE` with the users and locations: few, but typical ones")
+	flags.StringVar(&a.Organization, "organization", "", "attack the organization with this `ID` alone")
 	flags.StringVar(&a.From, "from", "", "attack from accounts that hold `ROLE` (default: any)")
 	flags.StringVar(&a.Reach, "reach", "", "the `ROLE` whose power is to be reached (default: any)")
 	flags.IntVar(&a.Depth, "depth", 3, "at most `N` changes")

@@ -82,6 +82,7 @@ func TestAttackRefusesWhatItCannotDo(t *testing.T) {
 		`--control is "none": use user.reset_password`: {"--directory", file, "--control", "none,user.edit"},
 		"--max-states is 0":                            {"--directory", file, "--max-states", "0"},
 		"the policy has no role king":                  {"--directory", file, "--reach", "king"},
+		"the directory has no organization mercy":      {"--directory", file, "--organization", "mercy"},
 		"--reach is about the goal power":              {"--directory", file, "--reach", "user", "--goal", "strand"},
 	} {
 		got := run(t, nil, append([]string{"attack"}, args...)...)

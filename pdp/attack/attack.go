@@ -49,12 +49,14 @@ const (
 type Config struct {
 	Policy    *pdp.Policy
 	Directory Directory
-	From      string   // the role of the attacker; "" is any
-	Reach     string   // the role to be reached, of the goal [Power]; "" is any
-	Goals     []string // some of [Goals]
-	Control   []string // some of [Controls]
-	Depth     int      // how many changes at most, up to [MaxDepth]
-	MaxStates int      // how many states are looked at for each attacker and goal
+	// Organization is the id of the only one to attack; "" is each.
+	Organization string
+	From         string   // the role of the attacker; "" is any
+	Reach        string   // the role to be reached, of the goal [Power]; "" is any
+	Goals        []string // some of [Goals]
+	Control      []string // some of [Controls]
+	Depth        int      // how many changes at most, up to [MaxDepth]
+	MaxStates    int      // how many states are looked at for each attacker and goal
 	// Progress is called now and then with the number of states looked at and questions decided. It may be nil.
 	Progress func(states, decisions int)
 }
@@ -135,7 +137,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	for _, l := range cfg.Directory.AllLocations() {
-		if l.Parent() != nil {
+		if l.Parent() != nil || cfg.Organization != "" && l.ID() != cfg.Organization {
 			continue
 		}
 		if err := r.attack(l); err != nil {
@@ -172,6 +174,9 @@ func newRun(ctx context.Context, cfg Config) (*run, error) {
 	}
 	for _, l := range cfg.Directory.AllLocations() {
 		r.byID[l.ID()] = l
+	}
+	if root := r.byID[cfg.Organization]; cfg.Organization != "" && (root == nil || root.Parent() != nil) {
+		return nil, fmt.Errorf("the directory has no organization %s", cfg.Organization)
 	}
 	return r, r.readActions()
 }

@@ -50,7 +50,7 @@ Each step is printed as a command that asks it again. With --output its director
 
 Exit status: 0 no path; 1 a path was found; 2 could not be searched; 3 none was found, but not everything was looked at.`,
 		Example: `  wardkeeper attack --directory directory.yaml
-  wardkeeper attack --directory directory.yaml --from ed_admin --reach regional_admin --goal power --depth 4
+  wardkeeper attack --directory directory.yaml --from ed_admin --reach regional_admin --goal power --depth 3
   wardkeeper attack --directory directory.yaml --bundle my/policies --control none --output attack`,
 		Args: noSuchCommand,
 	}
@@ -60,7 +60,7 @@ Exit status: 0 no path; 1 a path was found; 2 could not be searched; 3 none was 
 	flags.StringVar(&a.Organization, "organization", "", "attack the organization with this `ID` alone")
 	flags.StringVar(&a.From, "from", "", "attack from accounts that hold `ROLE` (default: any)")
 	flags.StringVar(&a.Reach, "reach", "", "the `ROLE` whose power is to be reached (default: any)")
-	flags.IntVar(&a.Depth, "depth", 3, "at most `N` changes")
+	flags.IntVar(&a.Depth, "depth", 2, "at most `N` changes")
 	flags.StringSliceVar(&a.Goals, "goal", attack.Goals, "look for this `GOAL` (repeatable)")
 	flags.StringSliceVar(&a.Control, "control", attack.Controls[:2], "`ACTION` that gives control of an account: "+strings.Join(attack.Controls, ", ")+"; or none (repeatable)")
 	flags.IntVar(&a.MaxStates, "max-states", 200_000, "look at `N` states at most, for each attacker and goal")

@@ -88,7 +88,7 @@ func (a *attackFlags) lines(report *attack.Report) []string {
 		lines = append(lines, fmt.Sprintf("NONE   %s up to %s, from %s", where, terminal.Count(report.Depth, "change"), strings.Join(none[where], "; ")))
 	}
 	for _, where := range slices.Sorted(maps.Keys(open)) {
-		lines = append(lines, fmt.Sprintf("OPEN   %s, from %s: none found, but not everything up to %s was looked at, because there are more than %d states (--max-states)",
+		lines = append(lines, fmt.Sprintf("OPEN   %s, from %s: none found, but not everything up to %s was looked at, because there are too many states (--max-states is %d) or records",
 			where, strings.Join(open[where], "; "), terminal.Count(report.Depth, "change"), a.MaxStates))
 	}
 	lines = append(lines, fmt.Sprintf("%s looked at by %s; control: %s", terminal.Count(report.States, "state"), terminal.Count(report.Decisions, "decision"),

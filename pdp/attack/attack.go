@@ -40,9 +40,9 @@ var Controls = []string{"user.reset_password", invite, "user.edit"}
 // The bounds of a search.
 const (
 	MaxDepth    = 8
-	maxAccounts = 200       // of an organization, each counted that can matter
-	maxPlaces   = 100       // of an organization
-	maxForms    = 1_000_000 // different records that were met in an organization
+	maxAccounts = 200     // of an organization, each counted that can matter
+	maxPlaces   = 100     // of an organization
+	maxForms    = 500_000 // different records that were met in an organization
 )
 
 // Config configures an attack.

@@ -42,19 +42,26 @@ func (o *organization) candidatesOf(n int32) []candidate {
 	if f.candidates != nil {
 		return f.candidates
 	}
-	l := &candidateList{o: o, of: n, rec: f.rec, found: []candidate{}}
+	f.candidates = o.listCandidates(n, false)
+	return f.candidates
+}
+
+// listCandidates lists the changes of an account of a form. Where nobody goes on from them, they lead nowhere: what they lead to would be
+// kept.
+func (o *organization) listCandidates(n int32, nowhere bool) []candidate {
+	l := &candidateList{o: o, of: n, rec: o.forms.all[n].rec, nowhere: nowhere, found: []candidate{}}
 	l.ofAccount()
 	l.ofAssignments()
 	l.ofInvitations()
-	f.candidates = l.found
 	return l.found
 }
 
 type candidateList struct {
-	o     *organization
-	of    int32
-	rec   facts.UserRecord
-	found []candidate
+	o       *organization
+	of      int32
+	rec     facts.UserRecord
+	nowhere bool
+	found   []candidate
 }
 
 // add adds a candidate of an action that the organization's model knows and that changes something.
@@ -74,9 +81,13 @@ func (l *candidateList) add(action, place string, properties map[string]any) {
 	if !ok {
 		return
 	}
-	if c.to = l.o.forms.of(after); c.to != l.of || c.control {
-		l.found = append(l.found, c)
+	if l.o.forms.key(&after) == l.o.forms.key(&l.rec) && !c.control {
+		return
 	}
+	if !l.nowhere {
+		c.to = l.o.forms.of(after)
+	}
+	l.found = append(l.found, c)
 }
 
 func (l *candidateList) ofAccount() {

@@ -91,7 +91,11 @@ func (o *organization) whyStranded(n int32) (string, error) {
 	if belongs && o.root.Model() == facts.ModelRegional && u.AssignmentAt(home) == nil {
 		return fmt.Sprintf("has a default location, %s, that is none of their locations", cmp.Or(home, "absent")), nil
 	}
-	candidates := o.candidatesOf(n)
+	candidates := o.forms.all[n].candidates
+	if candidates == nil {
+		candidates = o.listCandidates(n, true)
+		defer o.forms.forget(n)
+	}
 	administrators, err := o.byPower()
 	if err != nil {
 		return "", err

@@ -89,6 +89,9 @@ func (f *forms) userOf(n int32) *facts.User {
 	return one.asked
 }
 
+// forget forgets the accounts of a form, which are joined again if they are needed.
+func (f *forms) forget(n int32) { f.all[n].asks, f.all[n].asked = nil, nil }
+
 func (f *forms) join(one *form, name string) *facts.User {
 	rec := one.rec
 	if !one.named {

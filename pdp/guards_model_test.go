@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/attack"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/guard"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
@@ -136,29 +137,29 @@ func (a *application) locations(user string) []string {
 	return all
 }
 
-// change is a question, and what the application does if it is allowed.
-type change struct {
-	question pdp.Request
-	user     string
-	apply    func(*person)
-}
-
-func without(location string) func(*person) {
-	return func(p *person) {
-		p.Assignments = slices.DeleteFunc(p.Assignments, func(one assignment) bool { return one.Location == location })
+// carryOut does to a person what was asked and allowed.
+func (a *application) carryOut(q pdp.Request, p *person) {
+	was := facts.UserRecord{ID: p.ID, Status: p.Status, DefaultLocation: p.Default}
+	for _, one := range p.Assignments {
+		was.Assignments = append(was.Assignments, facts.AssignmentRecord{Location: one.Location, Role: one.Role, Status: one.Status})
+	}
+	is, known := attack.Apply(q, was, a.current.ByID)
+	assert.True(a.t, known, q.Action.Name)
+	p.Status, p.Default, p.Assignments = is.Status, is.DefaultLocation, nil
+	for _, one := range is.Assignments {
+		p.Assignments = append(p.Assignments, assignment{Location: one.Location, Role: one.Role, Status: one.Status})
 	}
 }
 
-// randomChange returns something that an administrator may want, such as to revoke the power of another.
-func (a *application) randomChange(r *rand.Rand) change {
+// randomChange asks for something that an administrator may want, such as to revoke the power of another.
+func (a *application) randomChange(r *rand.Rand) pdp.Request {
 	roles := map[string]string{"metro": "regional_admin", "north": "division_admin", "south": "public_health", "abc": "ed_normal", "ghi": "ed_admin"}
 	if r.IntN(4) == 0 {
-		subject, user := fmt.Sprint("owner", r.IntN(3)), fmt.Sprint("owner", r.IntN(3))
-		action, status := "user.deactivate", "deactivated"
+		action := "user.deactivate"
 		if r.IntN(2) == 0 {
-			action, status = "user.reactivate", "active"
+			action = "user.reactivate"
 		}
-		return change{ask(subject, action, "user", user, "grp", "grp", nil), user, func(p *person) { p.Assignments[0].Status = status }}
+		return ask(fmt.Sprint("owner", r.IntN(3)), action, "user", fmt.Sprint("owner", r.IntN(3)), "grp", "grp", nil)
 	}
 	kinds := []string{"admin", "user"}
 	subject, user := fmt.Sprint("admin", r.IntN(3)), fmt.Sprint(kinds[r.IntN(2)], r.IntN(3))
@@ -169,42 +170,35 @@ func (a *application) randomChange(r *rand.Rand) change {
 	}
 	switch r.IntN(10) {
 	case 0, 1:
-		return change{asks("assignment.remove", from, nil), user, without(from)}
+		return asks("assignment.remove", from, nil)
 	case 2, 3:
 		if r.IntN(2) == 0 {
 			to = "metro"
 		}
-		return change{asks("assignment.add", to, map[string]any{"role": roles[to]}), user,
-			func(p *person) { p.Assignments = append(p.Assignments, assignment{Location: to, Role: roles[to]}) }}
+		return asks("assignment.add", to, map[string]any{"role": roles[to]})
 	case 4:
-		return change{asks("default_location.change", from, nil), user, func(p *person) { p.Default = from }}
+		return asks("default_location.change", from, nil)
 	case 5:
-		return change{asks("assignment.edit", from, map[string]any{"new_location": to, "new_role": roles[to]}), user, func(p *person) {
-			if p.Default == from {
-				p.Default = to // REG-I6
-			}
-			without(from)(p)
-			p.Assignments = append(p.Assignments, assignment{Location: to, Role: roles[to]})
-		}}
+		return asks("assignment.edit", from, map[string]any{"new_location": to, "new_role": roles[to]})
 	case 6:
-		return change{asks("user.deactivate", "", nil), user, func(p *person) { p.Status = "deactivated" }}
+		return asks("user.deactivate", "", nil)
 	}
-	return change{asks("user.reactivate", "", nil), user, func(p *person) { p.Status = "active" }}
+	return asks("user.reactivate", "", nil)
 }
 
 // guardedBy makes a change if it is allowed and can be claimed. Where the claim fails it goes on with the fresh decision.
-func (a *application) guardedBy(t *testing.T, e *pdp.Engine, c change, pause func()) (claimed bool) {
-	d, err := e.Decide(t.Context(), withContext(c.question, "include", []any{"guard"}))
+func (a *application) guardedBy(t *testing.T, e *pdp.Engine, q pdp.Request, pause func()) (claimed bool) {
+	d, err := e.Decide(t.Context(), withContext(q, "include", []any{"guard"}))
 	for range 4 {
 		if !assert.NoError(t, err) || !d.Allow {
 			return false
 		}
 		pause()
 		var claim pdp.Claim
-		claim, err = e.Claim(t.Context(), c.question, d.Context["guard"].(map[string]any)["token"].(string))
+		claim, err = e.Claim(t.Context(), q, d.Context["guard"].(map[string]any)["token"].(string))
 		if err == nil && claim.Refused == "" {
 			pause()
-			a.write(claim.Expires, c.user, c.apply)
+			a.write(claim.Expires, q.Resource.ID, func(p *person) { a.carryOut(q, p) })
 			return true
 		}
 		d = claim.Decision
@@ -213,16 +207,16 @@ func (a *application) guardedBy(t *testing.T, e *pdp.Engine, c change, pause fun
 }
 
 // unguarded makes a change if it is allowed.
-func (a *application) unguarded(t *testing.T, e *pdp.Engine, c change, pause func()) {
-	d, err := e.Decide(t.Context(), c.question)
+func (a *application) unguarded(t *testing.T, e *pdp.Engine, q pdp.Request, pause func()) {
+	d, err := e.Decide(t.Context(), q)
 	if assert.NoError(t, err) && d.Allow {
 		pause()
-		a.write(time.Now().Add(time.Hour), c.user, c.apply)
+		a.write(time.Now().Add(time.Hour), q.Resource.ID, func(p *person) { a.carryOut(q, p) })
 	}
 }
 
 // administrate lets many administrators work at two sidecars, until each has tried so many changes or a rule is broken.
-func administrate(t *testing.T, a *application, attempts int, try func(e *pdp.Engine, c change, pause func())) {
+func administrate(t *testing.T, a *application, attempts int, try func(e *pdp.Engine, q pdp.Request, pause func())) {
 	claims := &guard.Memory{} // shared, as Redis is
 	var all sync.WaitGroup
 	for i := range 8 {
@@ -253,8 +247,8 @@ func TestManyAdministratorsKeepEveryRule(t *testing.T) {
 	t.Parallel()
 	a := newApplication(t)
 	var claimed atomic.Int64
-	administrate(t, a, 300, func(e *pdp.Engine, c change, pause func()) {
-		if a.guardedBy(t, e, c, pause) {
+	administrate(t, a, 300, func(e *pdp.Engine, q pdp.Request, pause func()) {
+		if a.guardedBy(t, e, q, pause) {
 			claimed.Add(1)
 		}
 	})
@@ -263,7 +257,7 @@ func TestManyAdministratorsKeepEveryRule(t *testing.T) {
 	assert.Greater(t, claimed.Load(), int64(20))
 
 	a = newApplication(t)
-	administrate(t, a, 100_000, func(e *pdp.Engine, c change, pause func()) { a.unguarded(t, e, c, pause) })
+	administrate(t, a, 100_000, func(e *pdp.Engine, q pdp.Request, pause func()) { a.unguarded(t, e, q, pause) })
 	assert.NotEmpty(t, a.broken, "without guards no rule was broken: the model does not race")
 	t.Logf("with guards %d changes were claimed; without, after %d writes: %s", claimed.Load(), a.writes, a.broken)
 }

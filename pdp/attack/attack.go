@@ -210,7 +210,7 @@ func (r *run) readActions() error {
 	return nil
 }
 
-// concerns reports whether anybody may do an action about locations: one account is asked for each role.
+// concerns reports whether an attacker may do an action about locations: one account is asked for each role.
 func (r *run) concerns(action string) (bool, error) {
 	asks, err := r.reviewer(r.Directory)
 	if err != nil {
@@ -225,7 +225,8 @@ func (r *run) concerns(action string) (bool, error) {
 	asked := map[string]bool{}
 	for _, u := range r.Directory.AllUsers() {
 		for _, a := range u.Assignments() {
-			if !a.Active || u.Record().Status != facts.StatusActive || asked[a.Role] {
+			if !a.Active || u.Record().Status != facts.StatusActive || asked[a.Role] ||
+				r.Organization != "" && a.At.Organization() != r.Organization || r.From != "" && a.Role != r.From {
 				continue
 			}
 			asked[a.Role] = true

@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -16,30 +18,49 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
+// prepared are the policies of [changed], each prepared once.
+var prepared sync.Map
+
 // changed returns the built-in policy with texts replaced: file, old, new, and so on.
-func changed(t require.TestingT, replacements ...string) *pdp.Policy {
+func changed(t *testing.T, replacements ...string) *pdp.Policy {
+	t.Helper()
+	prepare, _ := prepared.LoadOrStore(strings.Join(replacements, "\n"), sync.OnceValues(func() (*pdp.Policy, error) { return prepare(replacements) }))
+	p, err := prepare.(func() (*pdp.Policy, error))()
+	require.NoError(t, err)
+	return p
+}
+
+func prepare(replacements []string) (*pdp.Policy, error) {
 	files := fstest.MapFS{}
-	require.NoError(t, fs.WalkDir(policies.Files(), ".", func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(policies.Files(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		data, err := fs.ReadFile(policies.Files(), name)
 		files[name] = &fstest.MapFile{Data: data}
 		return err
-	}))
+	})
+	if err != nil {
+		return nil, err
+	}
 	for i := 0; i < len(replacements); i += 3 {
 		file := files[replacements[i]]
-		require.Contains(t, string(file.Data), replacements[i+1])
-		file.Data = []byte(strings.ReplaceAll(string(file.Data), replacements[i+1], replacements[i+2]))
+		if !bytes.Contains(file.Data, []byte(replacements[i+1])) {
+			return nil, fmt.Errorf("%s has no %q", replacements[i], replacements[i+1])
+		}
+		file.Data = bytes.ReplaceAll(file.Data, []byte(replacements[i+1]), []byte(replacements[i+2]))
 	}
-	r, err := bundles.Open(t.(interface{ Context() ctx }).Context(), bundles.Config{Files: files, Source: "test", Entrypoint: "authz/decision"})
-	require.NoError(t, err)
-	p, err := pdp.Prepare(t.(interface{ Context() ctx }).Context(), r)
-	require.NoError(t, err)
-	return p
+	r, err := bundles.Open(context.Background(), bundles.Config{Files: files, Source: "test", Entrypoint: "authz/decision"})
+	if err != nil {
+		return nil, err
+	}
+	return pdp.Prepare(context.Background(), r)
 }
 
-var builtIn = sync.OnceValue(func() *pdp.Policy { return changed(background{}) })
+func builtIn(t *testing.T) *pdp.Policy {
+	t.Helper()
+	return changed(t)
+}
 
 const region = `
 locations:
@@ -134,7 +155,7 @@ func TestBuiltInPolicy(t *testing.T) {
 		}, 0},
 		"vendor": {vendor, []string{"strand simon | simon: assignment.remove on eva at light SYS-4 = eva has no location left in light, and nobody there can give them one"}, 2},
 	} {
-		r := attacked(t, builtIn(), c.directory, nil)
+		r := attacked(t, builtIn(t), c.directory, nil)
 		require.Equal(t, c.want, found(r), name)
 		require.Len(t, r.LeftOut, c.leftOut, name)
 		require.NotZero(t, r.States, name)
@@ -149,12 +170,12 @@ func TestBuiltInPolicy(t *testing.T) {
 // Who administers a place administers everybody assigned there, whatever else they are: REG-11 and SYS-1 know no rank.
 func TestBuiltInPolicyOverAdministratorsAssignedBeneath(t *testing.T) {
 	t.Parallel()
-	r := attacked(t, builtIn(), strings.Replace(region, "role: regional_admin}", "role: regional_admin}, {location: abc, role: ed_normal}", 1), func(c *Config) {
+	r := attacked(t, builtIn(t), strings.Replace(region, "role: regional_admin}", "role: regional_admin}, {location: abc, role: ed_normal}", 1), func(c *Config) {
 		c.From, c.Reach, c.Goals = "division_admin", "regional_admin", []string{Power}
 	})
 	require.Len(t, found(r), 1)
 	require.Contains(t, found(r)[0], "power nadia | nadia: user.reset_password on alice, standing at abc; the account is now under the attacker's control REG-11 = nadia controls an account, alice, that is regional_admin at metro and may now ")
-	r = attacked(t, builtIn(), strings.Replace(region, "role: regional_admin}", "role: regional_admin}, {location: abc, role: ed_normal}", 1), func(c *Config) {
+	r = attacked(t, builtIn(t), strings.Replace(region, "role: regional_admin}", "role: regional_admin}, {location: abc, role: ed_normal}", 1), func(c *Config) {
 		c.Control, c.Goals = nil, []string{Power}
 	})
 	require.Empty(t, found(r), "without control of others")
@@ -247,14 +268,14 @@ func TestAttackOfAPolicyThatReadsIDs(t *testing.T) {
 // What was not looked at is never called none.
 func TestBoundsAreSaid(t *testing.T) {
 	t.Parallel()
-	r := attacked(t, builtIn(), region, func(c *Config) { c.MaxStates, c.Goals = 1, []string{Power} })
+	r := attacked(t, builtIn(t), region, func(c *Config) { c.MaxStates, c.Goals = 1, []string{Power} })
 	require.Equal(t, Open, r.Outcome())
 	var many strings.Builder
 	for i := range maxAccounts + 1 {
 		fmt.Fprintf(&many, "  - {id: l%d, kind: facility, parent: north}\n", i)
 	}
-	d, err := directory.Parse([]byte(strings.Replace(region, "users:\n", many.String()+"users:\n", 1)), *builtIn().Vocabulary())
+	d, err := directory.Parse([]byte(strings.Replace(region, "users:\n", many.String()+"users:\n", 1)), *builtIn(t).Vocabulary())
 	require.NoError(t, err)
-	_, err = Run(t.Context(), Config{Policy: builtIn(), Directory: d, Depth: 1, Goals: Goals, MaxStates: 1})
+	_, err = Run(t.Context(), Config{Policy: builtIn(t), Directory: d, Depth: 1, Goals: Goals, MaxStates: 1})
 	require.ErrorContains(t, err, "metro has 204 locations, and can be attacked with 100 at most")
 }

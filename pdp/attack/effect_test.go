@@ -15,12 +15,12 @@ import (
 // Each action that changes something has an effect, changes nothing that the policy reads, or is said to be left out.
 func TestEffectsOfAllActionsAreKnown(t *testing.T) {
 	t.Parallel()
-	for _, action := range builtIn().Actions() {
+	for _, action := range builtIn(t).Actions() {
 		_, known := Apply(authzen.Evaluation{Action: authzen.Action{Name: action}, Context: map[string]any{"current_location": "metro"}}, facts.UserRecord{},
 			func(string) *facts.Location {
 				return facts.NewLocation(facts.LocationRecord{ID: "metro", Kind: "region", Model: "regional"}, nil, 1)
 			})
-		require.Equal(t, !builtIn().ReadOnly(action), known || unmodeled[action] != "", action)
+		require.Equal(t, !builtIn(t).ReadOnly(action), known || unmodeled[action] != "", action)
 	}
 	_, known := Apply(authzen.Evaluation{Action: authzen.Action{Name: "user.promote"}, Context: map[string]any{"current_location": "metro"}}, facts.UserRecord{}, func(string) *facts.Location { return nil })
 	require.False(t, known)
@@ -33,7 +33,7 @@ func TestEffects(t *testing.T) {
 		"{id: metro, kind: region, model: regional}", "{id: north, kind: division, parent: metro}", "{id: abc, kind: facility, parent: north}", "{id: ghi, kind: facility, parent: north}",
 		"{id: sisters, kind: system, model: health_system, plan: paid}", "{id: mercy, kind: entity, parent: sisters}", "{id: grace, kind: entity, parent: sisters}",
 		"{id: smile, kind: group, model: practice_group}", "{id: east, kind: practice, parent: smile}", "{id: west, kind: practice, parent: smile}",
-	}, ", ")+"]\nusers: []"), *builtIn().Vocabulary())
+	}, ", ")+"]\nusers: []"), *builtIn(t).Vocabulary())
 	require.NoError(t, err)
 	locate := func(id string) *facts.Location { l, _ := d.Location(t.Context(), id); return l }
 	for _, c := range []struct {

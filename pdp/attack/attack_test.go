@@ -254,6 +254,20 @@ func TestPlantedHolesAreFound(t *testing.T) {
 	}
 }
 
+// Whoever is deprived need not make a change any more, however many they are.
+func TestThreeAdministratorsAreRemoved(t *testing.T) {
+	t.Parallel()
+	text := region
+	for _, id := range []string{"albert", "agnes"} {
+		text += "  - {id: " + id + ", default_location: metro, assignments: [{location: metro, role: regional_admin}]}\n"
+	}
+	r := attacked(t, changed(t, cells, deactivates, strings.Replace(deactivates, "false", "true", 1)), text, func(c *Config) {
+		c.Depth, c.Goals, c.From = 3, []string{LastAdministrator}, "regional_admin"
+	})
+	require.Len(t, found(r), 1, "of those who hold alike one is tried")
+	require.Len(t, r.Findings[0].Path, 3)
+}
+
 // A policy that reads meaning into ids is not attacked by what people hold: that is said.
 func TestAttackOfAPolicyThatReadsIDs(t *testing.T) {
 	t.Parallel()

@@ -110,3 +110,31 @@ func TestSearchFindsWhatTryingEverythingFinds(t *testing.T) {
 	require.NotZero(t, compared[true])
 	require.NotZero(t, compared[false])
 }
+
+// Who was changed and has made no change since still has to, but for the one that the goal is about; and can only if under control.
+func TestHopelessPaths(t *testing.T) {
+	t.Parallel()
+	mine, idle, changed := controlled, controlled|pending, pending
+	for _, c := range []struct {
+		marks         []mark
+		left          int
+		reach, strand bool
+	}{
+		{[]mark{mine}, 1, false, false},
+		{[]mark{mine, changed}, 0, true, false},
+		{[]mark{mine, changed}, 1, false, false},
+		{[]mark{mine, idle}, 0, false, false},
+		{[]mark{mine, idle, changed}, 1, false, false},
+		{[]mark{mine, idle, idle}, 0, true, true},
+		{[]mark{mine, changed, changed}, 1, true, true},
+		{[]mark{mine, changed, changed}, 2, false, false},
+		{[]mark{mine, changed | deprivable, idle}, 0, false, false},
+	} {
+		st := &state{marks: c.marks}
+		for g, want := range map[goal]bool{&reach{}: c.reach, &strand{}: c.strand} {
+			got, err := g.hopeless(nil, st, c.left)
+			require.NoError(t, err)
+			require.Equal(t, want, got, "%T: %v with %d left", g, c.marks, c.left)
+		}
+	}
+}

@@ -38,7 +38,7 @@ func newAttackCommand(p process) *cobra.Command {
   strand              leaves a user without a location, with a default location that is none, or where nobody can help
   last-administrator  leaves nobody in the organization who can do something that somebody could
 
-Each change is carried out on the records as DOMAIN.md says, and the next question is decided over what came of it. The attacker acts by
+Each change is carried out on the records as policies/DOMAIN.md says, and the next question is decided over what came of it. The attacker acts by
 its own account and by every account under its control: those whose password it may reset, and those that are new and it may invite, since
 it gives them the password or the address. --control says otherwise; user.edit belongs there if editing a user can change the address to
 which passwords are sent. What the attacker is given by people who are not under its control is no attack.

@@ -2,7 +2,6 @@ package attack
 
 import (
 	"encoding/binary"
-
 	"slices"
 )
 

@@ -1,6 +1,9 @@
 package diagram
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Node is a function of the variables: a node of the diagram, or, below zero, a constant, which is a leaf.
 type Node int32
@@ -198,4 +201,10 @@ func (d *Diagrams) remember(op uint32, a, b, c, result Node) {
 		panic(ErrTooLong)
 	}
 	d.cache[d.slot(op, a, b, c)] = cached{op, a, b, c, result}
+}
+
+// Branches returns the variable of a function that is not constant, and the functions for each of its values.
+func (d *Diagrams) Branches(n Node) (variable int, children []Node) {
+	v, at := d.variable[n], d.first[n]
+	return int(v), slices.Clone(d.children[at : int(at)+d.domains[v]])
 }

@@ -39,7 +39,7 @@ func (w *World) Case(values []int) *Case {
 		c.Users = append(c.Users, w.person(person, get))
 	}
 	c.Question = authzen.Evaluation{
-		Subject:  authzen.Entity{Type: "user", ID: "subject", Properties: w.caseMembers("subject", "subject ", get)},
+		Subject:  authzen.Entity{Type: "user", ID: "subject", Properties: w.caseMembers("subject", ofSubject, get)},
 		Action:   authzen.Action{Name: w.actionName(), Properties: w.caseProperties(get)},
 		Resource: w.caseResource(get),
 		Context:  w.caseContext(get),

@@ -130,7 +130,7 @@ func (w *World) build() {
 func (w *World) subjectPart() diagram.Node {
 	var properties []member
 	for _, name := range w.members["subject"] {
-		properties = append(properties, w.member("subject ", name))
+		properties = append(properties, w.member(ofSubject, name))
 	}
 	return w.object(
 		member{"type", w.function("who", func(v string) diagram.Node {

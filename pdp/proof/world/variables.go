@@ -40,6 +40,9 @@ const (
 	actionOther = "(another action)"
 )
 
+// ofSubject begins the names of what a question says of the subject. Those of what is recorded begin otherwise.
+const ofSubject = "subject property "
+
 // Question names the world of one action in one model.
 type Question struct {
 	Tree   string // the name of a small world, of [Trees]
@@ -184,7 +187,7 @@ func (w *World) declareQuestion() {
 		}
 	}
 	for _, name := range w.members["subject"] {
-		w.text("subject "+name, absent, other, yes, no, null, empty, number)
+		w.text(ofSubject+name, absent, other, yes, no, null, empty, number)
 	}
 	for _, name := range w.members["context"] {
 		switch name {

@@ -38,7 +38,8 @@ test: prerequisites ## run every test, the policies' own among them, with the ra
 		./pdp/membership/pgorigin ./pdp ./bundles $$(go list ./... | grep -v '/policies$$') $(TOOLS)
 # Without the race detector, the tests that ask many questions, one after another, ask all of them. Those of policies have no
 # goroutines.
-	$(GOTEST) -timeout 30m ./pdp ./pdp/attack ./pdp/proof ./pdp/proof/explore ./pdp/proof/smt ./bundles ./bundles/plan ./policies
+	$(GOTEST) -timeout 30m ./pdp ./pdp/attack ./pdp/proof ./pdp/proof/explore ./pdp/proof/smt ./bundles ./bundles/plan ./policies \
+		./cmd/wardkeeper/internal/mutation
 	$(GOTEST) -timeout 30m -run '^($(SEQUENTIAL))$$' ./cmd/wardkeeper
 
 test-fast: ## run the tests that need no server, without the race detector: for the work at hand

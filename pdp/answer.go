@@ -29,6 +29,12 @@ func readDecision(term *ast.Term) (Decision, error) {
 	return Decision{}, fmt.Errorf("the decision is a %s", ast.ValueName(term.Value))
 }
 
+// CheckAnswer returns why the answer of a policy is no decision, and so counts as a denial; nil if it is one. The answer nil is undefined.
+func CheckAnswer(answer *ast.Term) error {
+	_, err := readDecision(answer)
+	return err
+}
+
 // The members of a decision.
 var (
 	keyAllow       = ast.StringTerm("allow")

@@ -48,11 +48,25 @@ func (r *Reviewer) May(ctx context.Context, q Request) (rule string, allowed boo
 	return rule, true, nil
 }
 
-// Allows reports whether a question is allowed as it is. The error is an [*Error].
+// Allows reports whether a question is allowed as it is: by the rule for lists, which is fast, and then by the decision. An evaluation
+// that fails and an answer that is malformed allow nothing. The error is an [*Error].
 func (r *Reviewer) Allows(ctx context.Context, q Request) (bool, error) {
 	limit := r.ev.limitTime(ctx)
 	defer limit.end()
-	return r.ev.may(limit.Context, q, r.ev.allow)
+	d := Decision{}
+	allowed, err := r.ev.may(limit.Context, q, r.ev.allow)
+	if err == nil && allowed {
+		var a answer
+		if a, err = r.ev.ask(limit.Context, q, r.ev.decision); err == nil {
+			if d, err = readDecision(a.term); err != nil {
+				return false, nil
+			}
+		}
+	}
+	if err != nil && KindOf(err) == Internal {
+		return false, nil
+	}
+	return d.limitedTo(q.Context, r.ev.offers.Obligations).Allow, err
 }
 
 // Reach says on which users a question can be allowed.

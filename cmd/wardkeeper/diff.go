@@ -25,6 +25,7 @@ import (
 type diff struct {
 	was, is                 string // paths of the policies
 	approved, decision, log string
+	directory               string
 	actions                 []string
 	json, markdown          bool
 }
@@ -54,11 +55,17 @@ The id stands for the cases and both answers: if either policy changes them, the
 With --log the questions in a log of decisions are decided again by both policies, over the facts in it. If one is allowed that was denied,
 and no change in the small directories allows its action, it lies outside of the bound, and no approval counts.
 
+With --directory the questions that change are asked about everybody in it, by both policies: who gains or loses which action, by which
+role, and over how many users or locations. People are counted once, and named by their ids, but for --markdown, which counts alone.
+Numbers of an action with properties, or where not everything was explored, are lower bounds and called "at least". People without
+an assignment are not asked about.
+
 Exit status: 0 nothing that was denied is allowed without approval, and everything was explored; 1 something is, or was not
 explored, or a part of the log is broken; 2 could not be compared.`,
 		Example: `  wardkeeper diff old/policies policies
   wardkeeper diff policy.tar.gz policies --markdown >comment.md
   wardkeeper diff policy.tar.gz policies --log /var/log/wardkeeper
+  wardkeeper diff policy.tar.gz policies --directory directory.yaml
   wardkeeper diff ` + builtIn + ` my/policies --action assignment.remove --json`,
 		Args: arguments("OLD", "NEW"),
 	}
@@ -67,6 +74,7 @@ explored, or a part of the log is broken; 2 could not be compared.`,
 	flags.StringVar(&d.approved, "approved", "", "`FILE` with approved changes (default: approved.yaml of NEW, if it is a folder that has one)")
 	flags.StringSliceVar(&d.actions, "action", nil, "compare questions about this `ACTION` alone (repeatable); what is about others is not explored")
 	flags.StringVar(&d.log, "log", "", "decide the questions in the log of decisions in `DIR` again by both policies, and list the answers that change")
+	flags.StringVar(&d.directory, "directory", "", "say who in the directory in `FILE` gains or loses what")
 	flags.StringVar(&d.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides")
 	flags.BoolVar(&d.json, "json", false, "print the changes as one line of JSON")
 	flags.BoolVar(&d.markdown, "markdown", false, "print the changes as a comment for a pull request")
@@ -83,7 +91,7 @@ func (d *diff) run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	c := proof.Comparison{Actions: d.actions}
+	c := proof.Comparison{Actions: d.actions, Forms: d.directory != ""}
 	if c.Was, err = openForProof(ctx, named(d.was), d.decision); err != nil {
 		return err
 	}
@@ -106,6 +114,11 @@ func (d *diff) run(ctx context.Context, p process) error {
 		}
 		r.Beyond = r.Log.beyond(report)
 	}
+	if d.directory != "" {
+		if r.Directory, err = d.people(ctx, p, report); err != nil {
+			return err
+		}
+	}
 	if err := d.print(p, &r); err != nil {
 		return err
 	}
@@ -115,7 +128,8 @@ func (d *diff) run(ctx context.Context, p process) error {
 // diffReport is a comparison of two policies, with what it means for a log of decisions.
 type diffReport struct {
 	*proof.Differences
-	Log *recordedChanges `json:"log,omitempty"`
+	Log       *recordedChanges  `json:"log,omitempty"`
+	Directory *directoryChanges `json:"directory,omitempty"`
 	// Beyond has the actions that a recorded question is allowed where it was denied, and that no change of the small worlds allows.
 	Beyond []string `json:"beyond_bound,omitempty"`
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
+	"github.com/wardkeeper/wardkeeper/pdp/review"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
@@ -146,6 +147,85 @@ func TestBundleBuildNeedsApproval(t *testing.T) {
 	require.Contains(t, got.err, "1 change of decisions: 1 denied → allowed\n")
 	require.NotContains(t, got.err, "not loaded")
 	require.FileExists(t, output)
+}
+
+// TestDiffCountsPeople changes what clerks may do, and what chiefs may.
+func TestDiffCountsPeople(t *testing.T) {
+	t.Parallel()
+	people := writeFile(t, "directory.yaml", `
+locations: [{id: metro, kind: region, model: regional}, {id: rural, kind: region, model: regional}]
+users:
+  - {id: alice, username: alice@example.org, default_location: metro, assignments: [{location: metro, role: chief}]}
+  - {id: bob, default_location: metro, assignments: [{location: metro, role: clerk}]}
+  - {id: carl, default_location: rural, assignments: [{location: rural, role: clerk}, {location: metro, role: clerk}]}
+  - {id: dora, status: deactivated, default_location: metro, assignments: [{location: metro, role: clerk}]}
+`)
+	old := policyFolder(t, phones)
+	clerks := policyFolder(t, strings.Replace(phones, `{"chief"}`, `{"clerk"}`, 1))
+	args := []string{"diff", old, clerks, "--directory", people}
+	got := run(t, nil, args...)
+	require.Equal(t, statusNo, got.status, got)
+	require.Contains(t, got.out, "In the directory, 4 users at 2 locations, by questions about phone.answer:\n"+
+		"  - 2 people who hold clerk at a region gain phone.answer, over 2 locations: bob at metro, carl at metro, carl at rural\n"+
+		"  - 1 person who holds chief at a region loses phone.answer, over 1 location: alice at metro\n")
+	require.NotContains(t, got.out, "alice@")
+
+	got = run(t, nil, append(args, "--markdown")...)
+	require.Contains(t, got.out, "- 2 people who hold clerk at a region gain phone.answer, over 2 locations\n")
+	require.NotContains(t, got.out, "carl", "whoever reads a pull request need not see the directory")
+
+	got = run(t, nil, append(args, "--json")...)
+	var report diffReport
+	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
+	require.Len(t, report.Directory.Changes, 2)
+	require.Equal(t, 2, report.Directory.Changes[0].People)
+	require.Equal(t, []review.Holder{{ID: "bob", Location: "metro", Count: 1}, {ID: "carl", Location: "metro", Count: 1}, {ID: "carl", Location: "rural", Count: 1}},
+		report.Directory.Changes[0].Held)
+
+	got = run(t, nil, "diff", old, old, "--directory", people)
+	require.Equal(t, statusOK, got.status, got)
+	require.Contains(t, got.out, "In the directory nobody gains or loses anything")
+	got = run(t, nil, "diff", old, clerks, "--directory", "postgres://db/app")
+	require.Equal(t, statusFailed, got.status, got)
+}
+
+// A release that is named after a commit goes by the approvals of that commit: what lies in the folder besides is not what was reviewed.
+func TestApprovalsComeFromTheCommit(t *testing.T) {
+	t.Parallel()
+	old := policyFolder(t, phones)
+	dir := policyFolder(t, strings.Replace(phones, `{"chief"}`, `{"chief", "clerk"}`, 1))
+	gitIn(t, dir, "init", "-q")
+	gitIn(t, dir, "add", "-A")
+	gitIn(t, dir, "commit", "-qm", "clerks")
+	var report proof.Differences
+	require.NoError(t, json.Unmarshal([]byte(run(t, nil, "diff", old, dir, "--json").out), &report))
+	approval := "approved:\n- id: " + report.Changes[0].ID + "\n  change: \"" + report.Changes[0].Sentence + "\"\n  reason: Clerks answer the phone.\n"
+	approved, output := filepath.Join(dir, "approved.yaml"), filepath.Join(t.TempDir(), "policy.tar.gz")
+	build := func() result {
+		return run(t, nil, "bundle", "build", dir, "--coverage", "0", "-o", output, "--diff", old)
+	}
+
+	got := build()
+	require.Equal(t, statusNo, got.status, got)
+	require.Contains(t, got.err, "not built: approve each change that allows more")
+	require.NoError(t, os.WriteFile(approved, []byte(approval), 0o600))
+	got = build()
+	require.Equal(t, statusFailed, got.status, got)
+	require.Contains(t, got.err, "approved.yaml")
+	putFile(t, filepath.Join(dir, ".git/info/exclude"), "approved.yaml\n")
+	got = build()
+	require.Equal(t, statusFailed, got.status, "what git does not look at: %v", got)
+	require.NoFileExists(t, output)
+
+	gitIn(t, dir, "add", "-f", "approved.yaml")
+	gitIn(t, dir, "commit", "-qm", "approved")
+	got = build()
+	require.Equal(t, statusOK, got.status, got)
+	require.FileExists(t, output)
+	require.NoError(t, os.WriteFile(approved, []byte(approval+"# more\n"), 0o600))
+	got = build()
+	require.Equal(t, statusFailed, got.status, got)
+	require.Contains(t, got.err, "approved.yaml")
 }
 
 func TestDiffAsAComment(t *testing.T) {

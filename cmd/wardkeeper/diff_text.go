@@ -87,7 +87,7 @@ func (t *diffText) lines() []string {
 		}
 		lines = append(lines, t.commands(c)...)
 	}
-	for _, section := range t.limits() {
+	for _, section := range t.sections(true) {
 		lines = append(append(lines, ""), section.title)
 		for _, text := range section.texts {
 			lines = append(lines, "  - "+text)
@@ -104,8 +104,12 @@ type diffSection struct {
 	texts []string
 }
 
-// limits says what a log says, what was not compared, and within which bound the rest was.
-func (t *diffText) limits() (all []diffSection) {
+// sections says who in a directory is concerned, with or without their ids, what a log says, what was not compared, and within which
+// bound the rest was.
+func (t *diffText) sections(ids bool) (all []diffSection) {
+	if t.Directory != nil {
+		all = append(all, t.Directory.section(ids))
+	}
 	if t.Log != nil {
 		all = append(all, t.Log.section(t.Beyond))
 	}
@@ -125,7 +129,7 @@ const maxComment = 60_000
 // first.
 func (t *diffText) markdown() string {
 	var end strings.Builder
-	for _, section := range t.limits() {
+	for _, section := range t.sections(false) {
 		fmt.Fprintf(&end, "\n<details><summary>%s</summary>\n\n", markdownText(section.title))
 		for i, text := range section.texts {
 			if i == 40 {

@@ -58,6 +58,8 @@ type Comparison struct {
 	Progress func(done, of int)
 	// MaxNodes is how large the diagrams of a world may be; 0 is [explore.MaxNodes].
 	MaxNodes int
+	// Forms says that the forms of the questions that are allowed by one policy alone are to be found.
+	Forms bool
 }
 
 // Differences says what one policy decides otherwise than another.
@@ -67,6 +69,8 @@ type Differences struct {
 	Coarse      []string     `json:"coarse"`       // worlds of whose answers only what they allow was compared, and whether there is a reason
 	Bound       []string     `json:"bound"`        // what the small worlds have, in which everything was compared
 	Cases       float64      `json:"cases"`        // that were compared
+
+	Forms []ChangedForms `json:"-"` // by action
 }
 
 // Difference is a class of cases whose answers change.
@@ -102,6 +106,7 @@ type comparer struct {
 	mu     sync.Mutex
 	report *Differences
 	counts []float64 // of cases, by part
+	forms  map[string]*ChangedForms
 }
 
 // Compare explores all small worlds with two policies and returns where their answers differ. It uses all processors. The error
@@ -117,7 +122,8 @@ func Compare(ctx context.Context, c Comparison) (*Differences, error) {
 		both = append(both, d)
 	}
 	bound := append(world.Bound(), "answers to single questions: filters, and other documents than the decision, are not compared")
-	r := &comparer{Comparison: c, report: &Differences{Changes: []Difference{}, NotExplored: []string{}, Coarse: []string{}, Bound: bound}}
+	r := &comparer{Comparison: c, report: &Differences{Changes: []Difference{}, NotExplored: []string{}, Coarse: []string{}, Bound: bound},
+		forms: map[string]*ChangedForms{}}
 	var questions []world.Question
 	for _, q := range explore.Questions(both...) {
 		if len(c.Actions) == 0 || slices.Contains(c.Actions, q.Action) {
@@ -131,7 +137,7 @@ func Compare(ctx context.Context, c Comparison) (*Differences, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.report.Cases = sum(r.counts)
+	r.report.Cases, r.report.Forms = sum(r.counts), r.sortedForms()
 	slices.Sort(r.report.NotExplored)
 	slices.Sort(r.report.Coarse)
 	slices.SortFunc(r.report.Changes, func(a, b Difference) int {
@@ -187,6 +193,9 @@ func (r *comparer) part(ctx context.Context, part *explore.Part) error {
 		r.report.Coarse = append(r.report.Coarse, describe(part.Question))
 	}
 	r.mu.Unlock()
+	if r.Forms {
+		r.findForms(part, changes)
+	}
 	byKind := map[Kind][]explore.Change{}
 	for _, c := range changes {
 		byKind[kindOf(c)] = append(byKind[kindOf(c)], c)
@@ -268,7 +277,12 @@ func (r *comparer) add(ctx context.Context, part *explore.Part, kind Kind, s sen
 	io.WriteString(id, strings.Join(answers, ""))
 	d.ID = hex.EncodeToString(id.Sum(nil)[:16])
 	d.Outcomes = gathered(d.Outcomes)
-	if d.Example, err = r.example(ctx, part, s.condition, kind); err != nil {
+	d.Example, err = r.example(ctx, part, s.condition, kind)
+	if errors.Is(err, errUnexpected) && part.Sides[0].Coarse { // such as an obligation that is malformed
+		r.notExplored(fmt.Sprintf("%s: answers too many to be told apart: %v", describe(part.Question), err))
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -297,6 +311,8 @@ func gathered(all []Outcome) (few []Outcome) {
 	return few
 }
 
+var errUnexpected = errors.New("an example has other answers than were found out")
+
 // example asks both policies about the smallest case of a condition, and holds the answers against what was found out.
 func (r *comparer) example(ctx context.Context, part *explore.Part, where diagram.Node, kind Kind) (*ChangedExample, error) {
 	c := part.Case(part.Smallest(where, part.Cost))
@@ -324,7 +340,7 @@ func (r *comparer) example(ctx context.Context, part *explore.Part, where diagra
 		}
 	}
 	if allows != [2]bool{kind == Revoked || kind == Obliged, kind == Granted || kind == Obliged} {
-		return nil, fmt.Errorf("%s was expected, and the policies answer %s and %s: %s", kind, cmp.Or(e.Was.Answer, e.Was.Error), cmp.Or(e.Is.Answer, e.Is.Error), plain.Command(""))
+		return nil, fmt.Errorf("%w: %s was expected, and the policies answer %s and %s: %s", errUnexpected, kind, cmp.Or(e.Was.Answer, e.Was.Error), cmp.Or(e.Is.Answer, e.Is.Error), plain.Command(""))
 	}
 	return e, nil
 }
@@ -333,6 +349,9 @@ func (r *comparer) example(ctx context.Context, part *explore.Part, where diagra
 func outcomeText(answer *ast.Term) string {
 	allow, _, ok := read(answer)
 	if !ok {
+		if answer != nil {
+			return fmt.Sprintf("an error, which denies: %v", pdp.CheckAnswer(answer))
+		}
 		return "no answer, which denies"
 	}
 	text := "denied"

@@ -85,6 +85,8 @@ func TestChangesAreSaidInSentences(t *testing.T) {
 			"user.view in regional: standing at a region, holding chief at the region, about themselves, named by id", proof.Outcome{Was: "allowed", Is: "denied: not_permitted (R-1)"}},
 		"an obligation": {`must := []`, `must := [{"id": "log", "type": "notification", "properties": {"to": "chief", "body": "viewed"}}]`, proof.Obliged,
 			"user.view in regional: standing at a region, holding chief at the region, about somebody else or themselves", proof.Outcome{Was: "allowed", Is: "allowed: must notification (log)"}},
+		"an obligation that is malformed": {`must := []`, `must := [{"id": "log", "type": "notification"}]`, proof.Revoked,
+			"user.view in regional: standing at a region, holding chief at the region, about somebody else or themselves", proof.Outcome{Was: "allowed", Is: "an error, which denies: an obligation of type notification lacks the property to"}},
 		"no answer": {`if not allow`, `if input.subject.id == "nobody"`, proof.Explained,
 			"user.view in vendor: the subject's account is active or deactivated, the user's account is active or deactivated", proof.Outcome{Was: "denied: not_permitted (R-1)", Is: "no answer, which denies"}},
 		"rules that contradict": {"must := []", "must := []\n\nmust := [1] if input.facts.current.kind == \"region\"", proof.Revoked,

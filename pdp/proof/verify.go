@@ -245,9 +245,9 @@ func (r *verifier) part(ctx context.Context, part *explore.Part) (err error) {
 	return nil
 }
 
-// read returns whether an answer allows, and how many reasons it has.
+// read returns whether an answer allows, and how many reasons it has. ok is false for what is no decision.
 func read(answer *ast.Term) (allow bool, reasons int, ok bool) {
-	if answer == nil {
+	if pdp.CheckAnswer(answer) != nil {
 		return false, 0, false
 	}
 	switch v := answer.Value.(type) {

@@ -48,6 +48,9 @@ func (q *questions) kinds() []uint16 {
 // and at those beneath it where the user is assigned or above that, from there; about the places where the user is assigned, and one
 // place of each kind, beneath the location and in the whole organization, where the user is not.
 func (r *run) askUser(subject, user *facts.User, at *location) []uint16 {
+	if r.comparing() {
+		return r.changesOnHolder(subject, user, at)
+	}
 	r.holds(subject, at)
 	r.count(aboutUser)
 	r.flag(subject == user)
@@ -249,7 +252,7 @@ func (q *questions) ask(action authzen.Action, resource authzen.Entity, standing
 	}
 	row := uint16(0)
 	if ok {
-		row = 1 + q.idOf(kindOfRow{action.Name, over, rule, !q.reviewer.Policy().ReadOnly(action.Name)})
+		row = 1 + q.idOf(kindOfRow{action: action.Name, over: over, rule: rule, changes: !q.reviewer.Policy().ReadOnly(action.Name)})
 	}
 	if q.checks == nil {
 		q.rows = append(q.rows, row)

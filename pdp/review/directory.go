@@ -2,6 +2,7 @@ package review
 
 import (
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -14,6 +15,26 @@ type location struct {
 	children []*location
 	byKind   [][]*location // the locations at or beneath it; nil until needed
 	users    []int         // with an assignment here, of any status
+}
+
+// readPolicies reads what the policies ask about, and the texts that they know.
+func (r *shared) readPolicies() error {
+	policies := []*pdp.Policy{r.Reviewers[0].Policy()}
+	if r.comparing() {
+		policies = append(policies, r.Was[0].Policy())
+		r.readForms(policies...)
+	} else {
+		r.readActions(policies[0])
+	}
+	r.names = map[string]bool{}
+	for _, p := range policies {
+		names, err := p.Revision().Names(r.ctx)
+		if err != nil {
+			return err
+		}
+		maps.Copy(r.names, names)
+	}
+	return nil
 }
 
 // readActions sorts the actions by what they are asked about. Those that need no current location are what everybody does with an

@@ -13,6 +13,10 @@ type holders struct {
 	counts    []int // by kind of row
 	powerless bool  // none of them may do anything to a user
 	marked    bool  // all of them are known to administer somebody
+
+	// The key of the first of them, where policies are compared.
+	key   []byte
+	order []*facts.Location
 }
 
 // holdersAt reviews those who hold a role at a location that can give power.
@@ -23,7 +27,7 @@ func (r *run) holdersAt(at *location, governed, administers map[int]bool) {
 	for _, i := range at.users {
 		u := users[i]
 		a := u.AssignmentAt(at.ID())
-		if !a.Active || !r.empowering[a.Role] && !r.empowering[""] || u.Record().Status != facts.StatusActive {
+		if !r.empowering[a.Role] && !r.empowering[""] || !r.comparing() && (!a.Active || u.Record().Status != facts.StatusActive) {
 			continue
 		}
 		key := r.groupKey(u, at)
@@ -36,9 +40,13 @@ func (r *run) holdersAt(at *location, governed, administers map[int]bool) {
 	if len(all) == 0 {
 		return
 	}
-	beneath := r.alikeAmong(at.usersBeneath())
-	for _, h := range all {
-		r.review(h, at, beneath, governed, administers)
+	if r.comparing() {
+		r.reviewChanges(all, at)
+	} else {
+		beneath := r.alikeAmong(at.usersBeneath())
+		for _, h := range all {
+			r.review(h, at, beneath, governed, administers)
+		}
 	}
 	for _, i := range slices.Sorted(maps.Keys(groupOf)) {
 		r.rowsOf(users[i], at, r.own(groupOf[i], at, i))
@@ -148,6 +156,7 @@ func (r *run) own(h *holders, at *location, i int) []int {
 	own := &holders{counts: slices.Clone(h.counts)}
 	for _, kind := range r.askUser(u, u, at) {
 		own.add(int(kind), 1)
+		r.touch(kind, u.AssignmentAt(at.ID()).Role, at, u.ID())
 	}
 	if len(h.members) == 1 {
 		return own.counts

@@ -39,6 +39,7 @@ type Row struct {
 	Count    int    // on how many; each is counted once, however many places and standings allow it
 	Rule     string // that judges it; "" if the policy does not say
 	Changes  bool   // the action changes something
+	Change   string // [Gained] or [Lost], where policies are compared; "" otherwise
 }
 
 // Orphan is an account that nobody else may change anything of, in one organization.
@@ -51,6 +52,11 @@ type Orphan struct {
 // Config configures a review.
 type Config struct {
 	Reviewers []*pdp.Reviewer // over Directory, of one policy: one for each organization that is reviewed at the same time
+	// Was are as many reviewers of another policy, to find out by [Compare] who gains or loses something; nil otherwise.
+	Was   []*pdp.Reviewer
+	Forms []Form // that are asked, with Was
+	// Unscoped asks even where the policies' rule possible_scope says that nothing can be allowed, with Was.
+	Unscoped  bool
 	Directory Directory
 	// Each decides every question, and takes none to be equal to another.
 	Each bool
@@ -59,6 +65,8 @@ type Config struct {
 	Orphan func(Orphan) error
 	// Progress is called with the number of locations that are done. It may be nil.
 	Progress func(done, of int)
+
+	touched func(map[group]map[string]bool) // takes over what something becomes otherwise, by organization
 }
 
 // Counts says how much was found, and by how many decisions.
@@ -81,12 +89,10 @@ const maxAhead = 512
 func Run(ctx context.Context, cfg Config) (Counts, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	names, err := cfg.Reviewers[0].Policy().Revision().Names(ctx)
-	if err != nil {
+	s := &shared{Config: cfg, ctx: ctx, answers: newAnswers()}
+	if err := s.readPolicies(); err != nil {
 		return Counts{}, err
 	}
-	s := &shared{Config: cfg, ctx: ctx, answers: newAnswers(), names: names}
-	s.readActions(cfg.Reviewers[0].Policy())
 	s.readDirectory()
 	if err := s.findUnknown(); err != nil {
 		return Counts{}, err
@@ -97,10 +103,14 @@ func Run(ctx context.Context, cfg Config) (Counts, error) {
 	}
 	next, ahead := make(chan int), make(chan struct{}, maxAhead)
 	var working sync.WaitGroup
-	for _, reviewer := range cfg.Reviewers {
+	for i, reviewer := range cfg.Reviewers {
+		var was *pdp.Reviewer
+		if s.comparing() {
+			was = cfg.Was[i]
+		}
 		working.Go(func() {
 			for i := range next {
-				done[i] <- s.organization(reviewer, s.roots[i])
+				done[i] <- s.organization(reviewer, was, s.roots[i])
 			}
 		})
 	}
@@ -119,7 +129,7 @@ func Run(ctx context.Context, cfg Config) (Counts, error) {
 			}
 		}
 	})
-	err = s.report(done, ahead)
+	err := s.report(done, ahead)
 	cancel()
 	working.Wait()
 	s.counts.Decisions = int(s.decisions.Load())
@@ -153,6 +163,10 @@ func (s *shared) report(done []chan *run, ahead <-chan struct{}) error {
 				return err
 			}
 		}
+		if s.comparing() {
+			s.touched(r.touched)
+			continue
+		}
 		s.counts.Orphans += len(r.orphans)
 		for _, orphan := range r.orphans {
 			if err := s.Orphan(orphan); err != nil {
@@ -170,8 +184,9 @@ type shared struct {
 	counts Counts // without the decisions
 	answers
 
-	onUsers, onNewUsers, onLocations, crossing []string // actions
-	empowering                                 map[string]bool
+	onUsers, onNewUsers, onLocations, crossing []string          // actions
+	empowering                                 map[string]bool   // roles
+	forms                                      map[string][]form // by what they are over, where policies are compared
 
 	locations []*location // by id
 	roots     []*location
@@ -188,9 +203,13 @@ type run struct {
 	*shared
 	reviewer *pdp.Reviewer
 	root     *location
+	was      *pdp.Reviewer // nil: policies are not compared
 	rows     []Row
 	orphans  []Orphan
-	made     int64 // decisions
+	touched  map[group]map[string]bool
+
+	targetsOf []*targets // of the organization; nil until needed
+	made      int64      // decisions
 
 	profiles  map[string]int // numbers of what is known of users, from when they are needed
 	profileOf map[int]int    // by user
@@ -207,11 +226,12 @@ type run struct {
 type kindOfRow struct {
 	action, over, rule string
 	changes            bool
+	change             string // [Gained], [Lost] or ""
 }
 
 // organization reviews one organization.
-func (s *shared) organization(reviewer *pdp.Reviewer, root *location) *run {
-	r := &run{shared: s, reviewer: reviewer, root: root, words: map[string]int{}, reaches: reaches{}}
+func (s *shared) organization(reviewer, was *pdp.Reviewer, root *location) *run {
+	r := &run{shared: s, reviewer: reviewer, was: was, root: root, words: map[string]int{}, touched: map[group]map[string]bool{}}
 	all := s.Directory.AllUsers()
 	governed, administers := map[int]bool{}, map[int]bool{}
 	root.walk(func(at *location) bool {
@@ -232,7 +252,7 @@ func (s *shared) organization(reviewer *pdp.Reviewer, root *location) *run {
 // unassigned reports the accounts that no organization has.
 func (r *shared) unassigned() error {
 	for _, u := range r.Directory.AllUsers() {
-		if len(u.Assignments()) > 0 {
+		if len(u.Assignments()) > 0 || r.comparing() {
 			continue
 		}
 		r.counts.Orphans++
@@ -251,7 +271,7 @@ func (r *run) rowsOf(u *facts.User, at *location, counts []int) {
 			continue
 		}
 		k := r.kind(uint16(id))
-		r.rows = append(r.rows, Row{u, u.AssignmentAt(at.ID()).Role, at.Location, k.action, k.over, n, k.rule, k.changes})
+		r.rows = append(r.rows, Row{u, u.AssignmentAt(at.ID()).Role, at.Location, k.action, k.over, n, k.rule, k.changes, k.change})
 	}
 	slices.SortFunc(r.rows[first:], func(a, b Row) int {
 		return comparePairs(a.Action, b.Action, a.Over, b.Over, a.Rule, b.Rule)

@@ -140,7 +140,7 @@ func TestExpiredContextEvaluatesNothing(t *testing.T) {
 
 // A probe that cannot be stopped does not block callers.
 func TestConcurrentChecksShareOneProbe(t *testing.T) {
-	stuck := general(t, `decision := bits.lsh(1, 4000000) > 0`).Policy()
+	stuck := general(t, `decision := bits.lsh(1, 16000000) > 0`).Policy()
 	engine := pdp.New(pdp.Config{Policy: stuck, Timeout: 20 * time.Millisecond})
 	for range 5 {
 		require.Equal(t, pdp.Timeout, pdp.KindOf(engine.CheckPolicy(t.Context())))

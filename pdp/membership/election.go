@@ -6,27 +6,36 @@ import (
 	"time"
 )
 
-// Election chooses the sidecar that listens to the origin for all sidecars that follow the same [Stream]: the leader. It holds
-// a lease, which others can take as soon as it has not been renewed for some time.
+// Election chooses the sidecar that listens to the origin for all sidecars that follow the same [Stream], and the one that takes
+// its place. Each holds a lease, which others can take as soon as it has not been renewed for some time.
 //
 // Implementations must be safe for concurrent use. Each call is limited in time.
 type Election interface {
-	// Campaign takes the lease and begins a term. The result is nil if another sidecar holds it.
-	Campaign(ctx context.Context) (*Term, error)
+	// Campaign takes the lease of a role and begins a term. The result is nil if another sidecar holds it.
+	Campaign(ctx context.Context, role Role) (*Term, error)
 	// StartRound renews the lease, and returns the number of a new round. Numbers grow, over all terms. The error is
 	// [ErrDeposed] if another term has begun.
 	StartRound(ctx context.Context, t *Term) (uint64, error)
 	// Attest publishes a watermark to whoever follows the stream. Nothing is published, and the error is [ErrDeposed], if
-	// another term has begun.
+	// another term has begun. Only a leader attests.
 	Attest(ctx context.Context, t *Term, w Watermark) error
 	// Resign ends a term, so that another sidecar can take the lease at once.
 	Resign(ctx context.Context, t *Term) error
 }
 
-// Term is the time in which one sidecar leads.
+// Role is what a sidecar is chosen for.
+type Role byte
+
+const (
+	Leader  Role = iota // listens for all
+	Standby             // listens too, so that it can lead at any time
+)
+
+// Term is the time in which one sidecar has a role.
 type Term struct {
+	Role   Role
 	ID     string   // random, never used twice
-	Number uint64   // grows with each term
+	Number uint64   // grows with each term of the role
 	At     Position // of the stream when the term began
 }
 
@@ -37,16 +46,19 @@ type Watermark struct {
 	Round   uint64
 	Through Position
 	History string
+	// Since is a round that was started, as every later one, after the leader had begun to listen; 0: none is known.
+	Since uint64
 	// At is when the round was started, by the leader's clock. It is set only for a follower that cannot trust the numbers of
-	// rounds, because others can write them.
-	At time.Time
+	// rounds, because others can write them. So is Began, a time at which the leader listened already.
+	At, Began time.Time
 }
 
 // Leadership is what a follower of a [Stream] sees of an [Election] at one moment.
 type Leadership struct {
-	Term      uint64     // the number of the last term; 0 before the first
-	Vacant    bool       // nobody holds the lease
-	Round     uint64     // the last round that was started, in any term
+	Term      uint64     // the number of the last leader's term; 0 before the first
+	Vacant    bool       // nobody leads
+	NoStandby bool       // nobody stands by
+	Round     uint64     // the last one that was started, in any term
 	Watermark *Watermark // the last one of the last term; nil if there is none that is valid at this place of the stream
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// The election is in the same hash slot as the stream, so that what a heartbeat reads of both is of one moment. Only the script
+// The elections are in the same hash slot as the stream, so that what a heartbeat reads of both is of one moment. Only the script
 // that checks the term publishes a watermark. So a leader that was stopped, or cut off, publishes nothing once another one has
 // begun. With a fleet key a watermark is signed, and has the time by the leader's clock: whoever writes to Redis can repeat an
 // old one, together with any number of a round, but not make it newer.
@@ -21,7 +21,7 @@ import (
 var _ membership.Election = (*Store)(nil)
 
 const (
-	leadershipLength = 5    // values in the reply of a heartbeat
+	leadershipLength = 6    // values in the reply of a heartbeat
 	maxWatermark     = 1024 // bytes
 )
 
@@ -33,15 +33,25 @@ type watermarkJSON struct {
 	Sequence uint64 `json:"n"`
 	History  string `json:"h,omitempty"`
 	At       int64  `json:"a"` // microseconds
+	Since    uint64 `json:"s,omitempty"`
+	Began    int64  `json:"b,omitempty"` // microseconds
+}
+
+// leaseOf returns the key that has the lease of a role.
+func (k Keys) leaseOf(role membership.Role) string {
+	if role == membership.Standby {
+		return k.standby
+	}
+	return k.leader
 }
 
 // Campaign implements [membership.Election]. The lease lasts as long as [Config.Lease].
-func (s *Store) Campaign(ctx context.Context) (*membership.Term, error) {
+func (s *Store) Campaign(ctx context.Context, role membership.Role) (*membership.Term, error) {
 	id := randomEpoch()
 	var state streamState
 	number := uint64(0)
 	err := s.onStream(ctx, func(ctx context.Context, node *redis.Client) error {
-		reply, err := node.Eval(ctx, campaignScript, []string{s.keys.state, s.keys.leader}, randomEpoch(), id, s.cfg.Lease.Milliseconds()).StringSlice()
+		reply, err := node.Eval(ctx, campaignScript, []string{s.keys.state, s.keys.leaseOf(role)}, randomEpoch(), id, s.cfg.Lease.Milliseconds()).StringSlice()
 		if state, err = parseStreamState(reply, err); err != nil {
 			return err
 		}
@@ -57,13 +67,13 @@ func (s *Store) Campaign(ctx context.Context) (*membership.Term, error) {
 	if err != nil || number == 0 {
 		return nil, err
 	}
-	return &membership.Term{ID: id, Number: number, At: state.position}, nil
+	return &membership.Term{Role: role, ID: id, Number: number, At: state.position}, nil
 }
 
 // StartRound implements [membership.Election].
 func (s *Store) StartRound(ctx context.Context, t *membership.Term) (round uint64, err error) {
 	err = s.onStream(ctx, func(ctx context.Context, node *redis.Client) error {
-		round, err = node.Eval(ctx, startRoundScript, []string{s.keys.leader}, t.ID, s.cfg.Lease.Milliseconds()).Uint64()
+		round, err = node.Eval(ctx, startRoundScript, []string{s.keys.leaseOf(t.Role)}, t.ID, s.cfg.Lease.Milliseconds()).Uint64()
 		return err
 	})
 	if err == nil && round == 0 {
@@ -74,7 +84,7 @@ func (s *Store) StartRound(ctx context.Context, t *membership.Term) (round uint6
 
 // Attest implements [membership.Election].
 func (s *Store) Attest(ctx context.Context, t *membership.Term, w membership.Watermark) error {
-	text, err := json.Marshal(watermarkJSON{w.Term, w.Round, w.Through.Epoch, w.Through.Sequence, w.History, w.At.UnixMicro()})
+	text, err := json.Marshal(watermarkJSON{w.Term, w.Round, w.Through.Epoch, w.Through.Sequence, w.History, w.At.UnixMicro(), w.Since, w.Began.UnixMicro()})
 	if err != nil {
 		return err
 	}
@@ -96,7 +106,7 @@ func (s *Store) Attest(ctx context.Context, t *membership.Term, w membership.Wat
 // Resign implements [membership.Election].
 func (s *Store) Resign(ctx context.Context, t *membership.Term) error {
 	return s.onStream(ctx, func(ctx context.Context, node *redis.Client) error {
-		return node.Eval(ctx, resignScript, []string{s.keys.leader}, t.ID).Err()
+		return node.Eval(ctx, resignScript, []string{s.keys.leaseOf(t.Role)}, t.ID).Err()
 	})
 }
 
@@ -117,7 +127,7 @@ func (s *Store) onStream(ctx context.Context, f func(context.Context, *redis.Cli
 
 // parseLeadership parses what heartbeatScript adds to the state. at is the position of the stream at that moment.
 func (s *Store) parseLeadership(reply []string, at membership.Position) membership.Leadership {
-	l := membership.Leadership{Vacant: reply[0] != "", Watermark: s.parseWatermark(reply[3], reply[4], at)}
+	l := membership.Leadership{Vacant: reply[0] != "", NoStandby: reply[5] != "", Watermark: s.parseWatermark(reply[3], reply[4], at)}
 	l.Term, _ = strconv.ParseUint(reply[1], 10, 64)
 	var err error
 	if l.Round, err = strconv.ParseUint(reply[2], 10, 64); err != nil {
@@ -138,9 +148,9 @@ func (s *Store) parseWatermark(text, signature string, at membership.Position) *
 	if json.Unmarshal([]byte(text), &w) != nil || w.Term == "" || w.Epoch != at.Epoch || w.Sequence > at.Sequence || !membership.ValidHistory(w.History) {
 		return nil
 	}
-	watermark := &membership.Watermark{Term: w.Term, Round: w.Round, Through: membership.Position{Epoch: w.Epoch, Sequence: w.Sequence}, History: w.History}
+	watermark := &membership.Watermark{Term: w.Term, Round: w.Round, Through: membership.Position{Epoch: w.Epoch, Sequence: w.Sequence}, History: w.History, Since: w.Since}
 	if s.cfg.FleetKey != nil {
-		watermark.At = time.UnixMicro(w.At)
+		watermark.At, watermark.Began = time.UnixMicro(w.At), time.UnixMicro(w.Began)
 	}
 	return watermark
 }

@@ -49,7 +49,7 @@ func observe(t *testing.T, store *Store) *observer {
 
 func campaign(t *testing.T, store *Store) *membership.Term {
 	t.Helper()
-	term, err := store.Campaign(t.Context())
+	term, err := store.Campaign(t.Context(), membership.Leader)
 	require.NoError(t, err)
 	return term
 }
@@ -61,7 +61,7 @@ func TestOneSidecarLeadsAtATime(t *testing.T) {
 		for range 20 {
 			store := openStore(t, Config{URL: url, Lease: time.Minute})
 			all.Go(func() {
-				term, err := store.Campaign(context.Background())
+				term, err := store.Campaign(context.Background(), membership.Leader)
 				if assert.NoError(t, err) && term != nil {
 					terms.Store(term.ID, term)
 				}
@@ -158,12 +158,13 @@ func TestWatermarkIsSigned(t *testing.T) {
 	observed := observe(t, openStore(t, Config{URL: server.URL(), Lease: time.Second, FleetKey: keys}))
 	term := campaign(t, store)
 	at := time.Now().Add(-time.Hour).Truncate(time.Microsecond)
-	require.NoError(t, store.Attest(t.Context(), term, membership.Watermark{Term: term.ID, Round: 7, Through: term.At, At: at}))
+	began := at.Add(-time.Hour)
+	require.NoError(t, store.Attest(t.Context(), term, membership.Watermark{Term: term.ID, Round: 7, Through: term.At, Since: 3, At: at, Began: began}))
 	client := server.Client()
 	require.NoError(t, client.HSet(t.Context(), "wk1:{changes}:leader", "round", 7).Err())
 	w := observed.next(t).Watermark
 	require.NotNil(t, w)
-	assert.True(t, at.Equal(w.At))
+	assert.True(t, at.Equal(w.At) && began.Equal(w.Began) && w.Since == 3)
 	kept := client.HGetAll(t.Context(), "wk1:{changes}:leader").Val()
 	forge := func(watermark, signature string) {
 		require.NoError(t, client.HSet(t.Context(), "wk1:{changes}:leader", "watermark", watermark, "signature", signature).Err())
@@ -177,4 +178,38 @@ func TestWatermarkIsSigned(t *testing.T) {
 	assert.Nil(t, observed.next(t).Watermark)
 	forge(kept["watermark"], kept["signature"])
 	assert.NotNil(t, observed.next(t).Watermark)
+}
+
+// The standby's lease is one of its own, and whoever follows the stream sees whether somebody has it.
+func TestStandbyHasALeaseOfItsOwn(t *testing.T) {
+	eachServer(t, func(t *testing.T, url string) {
+		store := openStore(t, Config{URL: url, Lease: time.Minute})
+		observed := observe(t, openStore(t, Config{URL: url, Lease: time.Second}))
+		l := observed.next(t)
+		assert.True(t, l.Vacant && l.NoStandby)
+		standby, err := store.Campaign(t.Context(), membership.Standby)
+		require.NoError(t, err)
+		require.NotNil(t, standby)
+		l = observed.next(t)
+		assert.True(t, l.Vacant && !l.NoStandby)
+		leader := campaign(t, store)
+		require.NotNil(t, leader)
+		l = observed.next(t)
+		assert.True(t, !l.Vacant && !l.NoStandby)
+		again, err := store.Campaign(t.Context(), membership.Standby)
+		require.NoError(t, err)
+		assert.Nil(t, again)
+		round, err := store.StartRound(t.Context(), leader)
+		require.NoError(t, err)
+		_, err = store.StartRound(t.Context(), standby)
+		require.NoError(t, err)
+		require.ErrorIs(t, store.Attest(t.Context(), standby, membership.Watermark{Term: standby.ID, Round: round, Through: standby.At}), membership.ErrDeposed)
+		require.NoError(t, store.Attest(t.Context(), leader, membership.Watermark{Term: leader.ID, Round: round, Through: leader.At, Since: 7}))
+		l = observed.next(t)
+		assert.Equal(t, round, l.Round, "the standby starts none")
+		assert.Equal(t, &membership.Watermark{Term: leader.ID, Round: round, Through: leader.At, Since: 7}, l.Watermark)
+		require.NoError(t, store.Resign(t.Context(), standby))
+		l = observed.next(t)
+		assert.True(t, !l.Vacant && l.NoStandby)
+	})
 }

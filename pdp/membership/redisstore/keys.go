@@ -9,12 +9,13 @@ import (
 )
 
 // Keys builds the names of keys in Redis. A cluster places a key by its part in braces: each record separately, the
-// three keys of the stream and its leader together, slots and requests together, and all claims together.
+// keys of the stream, of its leader and of the standby together, slots and requests together, and all claims together.
 type Keys struct {
 	prefix     string
 	format     string // of values
 	log, state string // keys of the stream: its entries and its position
-	leader     string // key of the election
+	leader     string // key of the election of a leader
+	standby    string // key of that of a standby
 	claims     string // begins the keys of claims
 	slots      string // key of the slots for fetches
 	requests   string // key of the records that are requested of those who have a slot, in a format
@@ -26,7 +27,7 @@ const sealedFormat = "s"
 // NewKeys returns the Keys for a prefix. sealed says whether a fleet key seals the values.
 func NewKeys(prefix string, sealed bool) Keys {
 	k := Keys{prefix: prefix, format: record.PackedVersion, log: prefix + ":{changes}:log", state: prefix + ":{changes}:state",
-		leader: prefix + ":{changes}:leader",
+		leader: prefix + ":{changes}:leader", standby: prefix + ":{changes}:standby",
 		claims: prefix + ":{claims}:", slots: prefix + ":{fetches}:slots"}
 	if sealed {
 		k.format += sealedFormat

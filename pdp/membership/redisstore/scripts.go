@@ -98,12 +98,14 @@ local reply = {
 	scriptState = scriptReply + `
 return reply
 `
-	// scriptVacant says whether nobody holds the lease. It lasts until a time of the server's clock; a time that no sidecar can
+	// scriptVacant says whether nobody holds a lease. It lasts until a time of the server's clock; a time that no sidecar can
 	// have set is of before that clock was set back.
 	scriptVacant = `
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local expires = tonumber(redis.call('HGET', KEYS[2], 'expires') or '0')
-local vacant = now >= expires or expires > now + 60000
+local function vacant(lease)
+  local expires = tonumber(redis.call('HGET', lease, 'expires') or '0')
+  return now >= expires or expires > now + 60000
+end
 `
 	// announceScript appends an entry. Keys: state, log. Arguments: an epoch for a new stream, the changes, the stream's length.
 	announceScript = scriptEpoch + `
@@ -122,25 +124,26 @@ if epoch == ARGV[4] and redis.call('HGET', KEYS[1], 'sequence') == ARGV[5] then
 end
 ` + scriptState
 	// heartbeatScript reads the state, and who leads. It also writes, so that it fails on a server that cannot. Keys: state,
-	// leader. Argument: an epoch for a new stream.
+	// leader, standby. Argument: an epoch for a new stream.
 	heartbeatScript = scriptEpoch + `
 redis.call('HSET', KEYS[1], 'beat', redis.call('TIME')[1])
 ` + scriptReply + scriptVacant + `
-reply[13] = vacant and '1' or ''
+reply[13] = vacant(KEYS[2]) and '1' or ''
 for i, name in ipairs({'term', 'round', 'watermark', 'signature'}) do reply[13 + i] = redis.call('HGET', KEYS[2], name) or '' end
+reply[18] = vacant(KEYS[3]) and '1' or ''
 return reply
 `
-	// campaignScript begins a term unless somebody leads. Keys as for heartbeatScript. Arguments: an epoch for a new stream, the
+	// campaignScript begins a term unless somebody holds the lease. Keys: state, that of the lease. Arguments: an epoch for a new stream, the
 	// term's id, how long the lease lasts in milliseconds.
 	campaignScript = scriptEpoch + scriptReply + scriptVacant + `
 reply[13] = ''
-if vacant then
+if vacant(KEYS[2]) then
   reply[13] = tostring(redis.call('HINCRBY', KEYS[2], 'term', 1))
   redis.call('HSET', KEYS[2], 'leader', ARGV[2], 'expires', now + ARGV[3], 'watermark', '', 'signature', '')
 end
 return reply
 `
-	// renewal of a lease, for the scripts of a leader. Key: leader. Arguments: the term's id, how long the lease lasts in
+	// renewal of a lease, for the scripts of who holds it. Key: that of the lease. Arguments: the term's id, how long the lease lasts in
 	// milliseconds. Whoever was deposed changes nothing.
 	renewal = `
 if redis.call('HGET', KEYS[1], 'leader') ~= ARGV[1] then return 0 end
@@ -155,7 +158,7 @@ return redis.call('HINCRBY', KEYS[1], 'round', 1)
 redis.call('HSET', KEYS[1], 'watermark', ARGV[3], 'signature', ARGV[4])
 return 1
 `
-	// resignScript ends a term. Key: leader. Argument: the term's id. The watermark stays, because it is true.
+	// resignScript ends a term. Key: that of the lease. Argument: the term's id. The watermark stays, because it is true.
 	resignScript = `
 if redis.call('HGET', KEYS[1], 'leader') == ARGV[1] then redis.call('HSET', KEYS[1], 'leader', '', 'expires', 0) end
 return 1

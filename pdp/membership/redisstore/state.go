@@ -84,7 +84,7 @@ func (s *Store) readState(ctx context.Context, conn redis.Cmdable) (state stream
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Lease/2)
 	defer cancel()
 	asOf = time.Now()
-	reply, err := conn.Eval(ctx, heartbeatScript, []string{s.keys.state, s.keys.leader}, randomEpoch()).StringSlice()
+	reply, err := conn.Eval(ctx, heartbeatScript, []string{s.keys.state, s.keys.leader, s.keys.standby}, randomEpoch()).StringSlice()
 	if err == nil && len(reply) != replyLength+leadershipLength {
 		err = errState
 	}

@@ -70,10 +70,18 @@ type shared struct {
 	epoch      int
 	log        []membership.Announcement
 	trimmed    int // how many entries no longer exist
-	leader     string
-	expires    time.Time
+	leases     [2]heldLease
 	leadership membership.Leadership
 }
+
+// heldLease is that of a role.
+type heldLease struct {
+	holder  string
+	expires time.Time
+	terms   uint64
+}
+
+func (l *heldLease) vacant() bool { return l.holder == "" || !time.Now().Before(l.expires) }
 
 func (s *shared) epochName() string { return fmt.Sprint("epoch ", s.epoch) }
 
@@ -88,7 +96,7 @@ func (s *shared) restart(forgetting bool) {
 	s.epoch++
 	s.log, s.trimmed = nil, 0
 	if forgetting {
-		s.leader, s.leadership = "", membership.Leadership{}
+		s.leases, s.leadership = [2]heldLease{}, membership.Leadership{}
 	}
 }
 
@@ -206,27 +214,30 @@ func (s *sidecar) request(f func(*shared)) error {
 	return nil
 }
 
-func (s *sidecar) Campaign(context.Context) (term *membership.Term, err error) {
+func (s *sidecar) Campaign(_ context.Context, role membership.Role) (term *membership.Term, err error) {
 	s.mu.Lock()
 	id := fmt.Sprint("term ", s.random.Uint64())
 	s.mu.Unlock()
 	err = s.request(func(r *shared) {
-		if r.leader != "" && time.Now().Before(r.expires) {
+		l := &r.leases[role]
+		if !l.vacant() {
 			return
 		}
-		r.leader, r.expires = id, time.Now().Add(lease)
-		r.leadership.Term++
-		r.leadership.Watermark = nil
-		term = &membership.Term{ID: id, Number: r.leadership.Term, At: r.at()}
+		*l = heldLease{id, time.Now().Add(lease), l.terms + 1}
+		if role == membership.Leader {
+			r.leadership.Term, r.leadership.Watermark = l.terms, nil
+		}
+		term = &membership.Term{Role: role, ID: id, Number: l.terms, At: r.at()}
 	})
 	return term, err
 }
 
-func (s *sidecar) asLeader(t *membership.Term, f func(*shared)) (err error) {
+func (s *sidecar) holding(t *membership.Term, f func(*shared)) (err error) {
 	deposed := false
 	err = s.request(func(r *shared) {
-		if deposed = r.leader != t.ID; !deposed {
-			r.expires = time.Now().Add(lease)
+		l := &r.leases[t.Role]
+		if deposed = l.holder != t.ID; !deposed {
+			l.expires = time.Now().Add(lease)
 			f(r)
 		}
 	})
@@ -237,20 +248,22 @@ func (s *sidecar) asLeader(t *membership.Term, f func(*shared)) (err error) {
 }
 
 func (s *sidecar) StartRound(_ context.Context, t *membership.Term) (round uint64, err error) {
-	err = s.asLeader(t, func(r *shared) {
-		r.leadership.Round++
+	err = s.holding(t, func(r *shared) {
+		if t.Role == membership.Leader {
+			r.leadership.Round++
+		}
 		round = r.leadership.Round
 	})
 	return round, err
 }
 
 func (s *sidecar) Attest(_ context.Context, t *membership.Term, w membership.Watermark) error {
-	w.At = time.Time{}
-	return s.asLeader(t, func(r *shared) { r.leadership.Watermark = &w })
+	w.At, w.Began = time.Time{}, time.Time{}
+	return s.holding(t, func(r *shared) { r.leadership.Watermark = &w })
 }
 
 func (s *sidecar) Resign(_ context.Context, t *membership.Term) error {
-	return s.asLeader(t, func(r *shared) { r.leader = "" })
+	return s.holding(t, func(r *shared) { r.leases[t.Role].holder = "" })
 }
 
 // fakeStream is the stream as one sidecar sees it.
@@ -289,7 +302,7 @@ func (f fakeStream) follow(ctx context.Context, h membership.StreamHandler) erro
 				news = slices.Clone(r.log[at.Sequence:])
 			}
 			leadership = r.leadership
-			leadership.Vacant = r.leader == "" || !time.Now().Before(r.expires)
+			leadership.Vacant, leadership.NoStandby = r.leases[membership.Leader].vacant(), r.leases[membership.Standby].vacant()
 			if w := leadership.Watermark; w != nil && (w.Through.Epoch != now.Epoch || w.Through.Sequence > now.Sequence) {
 				leadership.Watermark = nil
 			}

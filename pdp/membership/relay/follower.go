@@ -19,12 +19,15 @@ type follower struct {
 	term     string
 	at       membership.Position // up to which the stream has been followed
 	readings []reading           // since the term was first seen, oldest first
+	round    uint64              // of the last reading
+	proven   reading             // whose time is what was proven last
 }
 
-// reading says that at some time after asOf no later round than this one had been started.
+// reading says that at some time after asOf no later round than this one had been started. Before asOf one had been that an
+// earlier reading showed: seen.
 type reading struct {
-	asOf  time.Time
-	round uint64
+	asOf        time.Time
+	round, seen uint64
 }
 
 // maxReadings is more than there are heartbeats of the stream in a lease. What older readings prove is no longer of use.
@@ -41,28 +44,43 @@ func (f *follower) resume(at, floor membership.Position) {
 // observe returns the time up to which the stream is proven to have every change that was committed in this term; zero if
 // nothing new is proven.
 func (f *follower) observe(asOf, now time.Time, l membership.Leadership) (proven time.Time) {
-	last := len(f.readings) - 1
-	switch w := l.Watermark; {
-	case w == nil:
-	case w.Term != f.term, w.History != f.history, last >= 0 && l.Round < f.readings[last].round: // or the data were replaced
-		*f = follower{at: f.at, term: w.Term, subscription: subscription{history: w.History}}
-	default:
-		for last >= 0 && f.readings[last].round >= w.Round {
-			last--
+	if l.Round < f.round { // the data were replaced
+		*f = follower{at: f.at}
+	}
+	if w := l.Watermark; w != nil {
+		if w.Term != f.term && !f.continues(w) || w.History != f.history {
+			*f = follower{at: f.at, round: f.round, subscription: subscription{history: w.History}}
 		}
-		if last < 0 {
-			break
-		}
-		proven, f.readings = f.readings[last].asOf, f.readings[last+1:]
-		if !w.At.IsZero() {
-			proven = now.Add(-max(now.Sub(proven), now.Round(0).Sub(w.At)))
-		}
+		f.term = w.Term
+		proven = f.prove(now, w)
 	}
 	if len(f.readings) == maxReadings {
 		f.readings = f.readings[1:]
 	}
-	f.readings = append(f.readings, reading{asOf, l.Round})
+	f.readings = append(f.readings, reading{asOf, l.Round, f.round})
+	f.round = l.Round
 	return proven
+}
+
+// prove returns the time up to which a watermark of the term proves that the stream is complete; zero if that is nothing new.
+func (f *follower) prove(now time.Time, w *membership.Watermark) time.Time {
+	last := len(f.readings) - 1
+	for last >= 0 && f.readings[last].round >= w.Round {
+		last--
+	}
+	if last < 0 {
+		return time.Time{}
+	}
+	f.proven, f.readings = f.readings[last], f.readings[last+1:]
+	if !w.At.IsZero() {
+		f.proven.asOf = now.Add(-max(now.Sub(f.proven.asOf), now.Round(0).Sub(w.At)))
+	}
+	return f.proven.asOf
+}
+
+// continues reports whether the leader of another term had begun to listen by the time up to which everything is proven.
+func (f *follower) continues(w *membership.Watermark) bool {
+	return w.Since > 0 && w.Since <= f.proven.seen && (w.At.IsZero() || w.Began.Before(f.proven.asOf.Round(0)))
 }
 
 // Observed implements [membership.LeadershipObserver].
@@ -75,10 +93,13 @@ func (h streamHandler) Observed(asOf time.Time, l membership.Leadership) {
 		r.campaigned = now
 	}
 	r.status.Term = l.Term
-	if r.vacant = l.Vacant; r.vacant {
+	if r.vacant, r.noStandby = l.Vacant, l.NoStandby; r.vacant || r.noStandby {
 		r.wake()
 	}
 	proven := r.follower.observe(asOf, now, l)
+	if mine := r.listens; mine != nil {
+		mine.observed(asOf, l, &r.follower, proven)
+	}
 	if proven.IsZero() || r.handler == nil || membership.Elapsed(now, proven) > r.cfg.Lease {
 		return
 	}

@@ -12,37 +12,67 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// lead listens to the origin for all, if nobody else does, until this fails or ctx ends. The error says why it failed; it is
-// nil if another sidecar leads, or ctx has ended.
-func (r *Relay) lead(ctx context.Context) error {
-	select { // all sidecars see at once that nobody leads
-	case <-time.After(rand.N(r.cfg.Lease / 10)):
+// listenForAll takes a role that nobody has, and listens to the origin until this fails or ctx ends. The error says why it failed;
+// it is nil if another sidecar has the role, or ctx has ended.
+func (r *Relay) listenForAll(ctx context.Context) error {
+	role, _ := r.wantedRole()
+	select {
+	case <-time.After(r.hesitation(role)):
 	case <-ctx.Done():
 		return nil
 	}
-	term, err := r.cfg.Election.Campaign(ctx)
+	if now, wanted := r.wantedRole(); !wanted || now != role {
+		return nil // another sidecar was faster
+	}
+	term, err := r.cfg.Election.Campaign(ctx, role)
 	if err != nil || term == nil {
 		return nil // why Redis does not answer is seen by the stream
 	}
-	r.cfg.Logger.Info("listening to the database for all sidecars", "term", term.Number)
-	leading, cancel := context.WithCancel(ctx)
+	listening, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l := &leadership{r: r, term: term, ctx: leading, cancel: cancel, through: term.At}
-	l.flushed.L = &l.mu
-	r.setLeads(l)
-	defer r.setLeads(nil)
-	renewing := start(leading, l.renew)
-	r.cfg.Watcher.Watch(leading, l)
+	l := newListener(r, listening, cancel, term)
+	r.setListens(l, role)
+	defer r.setListens(nil, role)
+	renewing := start(listening, l.renew)
+	r.cfg.Watcher.Watch(listening, l)
 	renewing.end()
-	err = l.failure()
-	if !errors.Is(err, membership.ErrDeposed) {
-		_ = r.cfg.Election.Resign(context.WithoutCancel(ctx), term) // otherwise the lease expires
+	if err = l.failure(); !errors.Is(err, membership.ErrDeposed) {
+		_ = r.cfg.Election.Resign(context.WithoutCancel(ctx), l.current()) // otherwise the lease expires
 	}
-	r.cfg.Logger.Info("no longer listening to the database for all sidecars", "term", term.Number, "reason", reason(err))
+	l.log("no longer listening to the database for all sidecars", "no longer ready to listen to the database for all sidecars", "reason", reason(err))
 	if errors.Is(err, membership.ErrDeposed) {
 		return nil
 	}
 	return err
+}
+
+func (r *Relay) wantedRole() (role membership.Role, wanted bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.wanted()
+}
+
+// wanted returns a role that nobody has, as last seen. Only who sees the leader's proofs stands by: others would not see its own. The
+// caller must hold the lock.
+func (r *Relay) wanted() (role membership.Role, wanted bool) {
+	if r.vacant {
+		return membership.Leader, true
+	}
+	return membership.Standby, r.noStandby && r.reported && !r.alone
+}
+
+// hesitation returns how long to wait before taking a role. All sidecars see at once that nobody has it, and it is best that the
+// standby leads.
+func (r *Relay) hesitation(role membership.Role) time.Duration {
+	if role == membership.Standby {
+		return rand.N(r.cfg.Lease)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.noStandby {
+		return rand.N(r.cfg.Lease / 10)
+	}
+	return r.cfg.Lease/2 + rand.N(r.cfg.Lease/10)
 }
 
 func reason(err error) string {
@@ -52,10 +82,11 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func (r *Relay) setLeads(l *leadership) {
+// setListens notes that this sidecar has a role; nil: it no longer has.
+func (r *Relay) setListens(l *listener, role membership.Role) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.leads = l; l != nil {
+	if r.listens = l; l != nil && role == membership.Leader {
 		r.status.Takeovers++
 	}
 }
@@ -66,12 +97,12 @@ var errOtherEpoch = errors.New("the stream of changes has another epoch")
 // maxPending limits the changes that wait to be put into the stream. When it is reached, the origin has to wait.
 const maxPending = 10 * membership.MaxChanges
 
-// leadership is one term of this sidecar. It receives the origin's changes.
-type leadership struct {
+// listener receives the origin's changes for all sidecars, as their leader or as the standby.
+type listener struct {
 	r      *Relay
-	term   *membership.Term
 	ctx    context.Context
 	cancel func()
+	vacant chan struct{} // says to the standby that nobody leads; holds one
 
 	// Only of the goroutine that watches the origin.
 	history string
@@ -79,26 +110,80 @@ type leadership struct {
 	asked   time.Time // before it was started
 	started time.Time // after it was
 
-	mu       sync.Mutex
-	pending  []pdp.Change // not in the stream yet
-	flushing bool
-	flushed  sync.Cond
-	through  membership.Position // of the last change put into the stream
-	err      error               // why the term is over
+	mu        sync.Mutex
+	term      *membership.Term
+	pending   []pdp.Change // not in the stream yet
+	flushing  bool
+	flushed   sync.Cond
+	through   membership.Position // of the last change put into the stream
+	err       error               // why the term is over
+	beginning beginning
+	standby   standby
 }
 
-var _ membership.HeartbeatObserver = (*leadership)(nil)
+// beginning is what the watermarks of a leader say of when it began to listen.
+type beginning struct {
+	since uint64    // see [membership.Watermark]; 0: nothing
+	began time.Time // before which it had begun, by the clock of each sidecar
+	epoch string    // of the stream
+}
 
-// Began implements [membership.ChangeHandler].
-func (l *leadership) Began(_ time.Time, history string) { l.history = history }
+// newBeginning returns that of who listens now, and what it has heard before is in the stream or will be. The round has not been
+// started yet, or by this sidecar. The clocks of sidecars agree to within a lease. The caller must hold the lock.
+func (l *listener) newBeginning(round uint64) beginning {
+	return beginning{round, time.Now().Add(l.r.cfg.Lease), l.term.At.Epoch}
+}
 
-// Changed implements [membership.ChangeHandler]. What arrives while changes are put into the stream goes there together.
-func (l *leadership) Changed(changes []pdp.Change) {
+var _ membership.HeartbeatObserver = (*listener)(nil)
+
+func newListener(r *Relay, ctx context.Context, cancel func(), term *membership.Term) *listener {
+	l := &listener{r: r, ctx: ctx, cancel: cancel, term: term, through: term.At, vacant: make(chan struct{}, 1), standby: newStandby()}
+	l.flushed.L = &l.mu
+	l.log("listening to the database for all sidecars", "ready to listen to the database for all sidecars")
+	return l
+}
+
+// current returns the term of the role that this sidecar has.
+func (l *listener) current() *membership.Term {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.term
+}
+
+func (l *listener) leads() bool { return l.current().Role == membership.Leader }
+
+func (l *listener) log(leading, standingBy string, attrs ...any) {
+	t, text := l.current(), leading
+	if t.Role == membership.Standby {
+		text = standingBy
+	}
+	l.r.cfg.Logger.Info(text, append([]any{"term", t.Number}, attrs...)...)
+}
+
+// Began implements [membership.ChangeHandler].
+func (l *listener) Began(_ time.Time, history string) {
+	l.history = history
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.standby.began = time.Now()
+}
+
+// Changed implements [membership.ChangeHandler]. What arrives while changes are put into the stream goes there together.
+func (l *listener) Changed(changes []pdp.Change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.term.Role == membership.Standby {
+		l.standByFor(changes)
+		return
+	}
 	for len(l.pending) >= maxPending && l.err == nil {
 		l.flushed.Wait()
 	}
+	l.put(changes)
+}
+
+// put lets changes be put into the stream. The caller must hold the lock.
+func (l *listener) put(changes []pdp.Change) {
 	l.pending = append(l.pending, changes...)
 	if !l.flushing {
 		l.flushing = true
@@ -107,7 +192,7 @@ func (l *leadership) Changed(changes []pdp.Change) {
 }
 
 // flush puts changes into the stream until none is left.
-func (l *leadership) flush() {
+func (l *listener) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for len(l.pending) > 0 && l.err == nil {
@@ -132,18 +217,27 @@ func (l *leadership) flush() {
 }
 
 // HeartbeatStarts implements [membership.HeartbeatObserver]. It starts the round that the next heartbeat completes.
-func (l *leadership) HeartbeatStarts() {
+func (l *listener) HeartbeatStarts() {
 	l.round, l.asked = 0, time.Now()
-	round, err := l.r.cfg.Election.StartRound(l.ctx, l.term)
+	term := l.current()
+	if term.Role == membership.Standby {
+		return
+	}
+	round, err := l.r.cfg.Election.StartRound(l.ctx, term)
 	if err != nil {
 		l.check(err)
 		return
 	}
 	l.round, l.started = round, time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.beginning.since == 0 {
+		l.beginning = l.newBeginning(round)
+	}
 }
 
 // Heartbeat implements [membership.ChangeHandler]. When everything that was heard is in the stream, it publishes the watermark.
-func (l *leadership) Heartbeat(at time.Time) {
+func (l *listener) Heartbeat(at time.Time) {
 	if l.round == 0 || at.Before(l.started) {
 		return
 	}
@@ -151,33 +245,40 @@ func (l *leadership) Heartbeat(at time.Time) {
 	for l.flushing && l.err == nil {
 		l.flushed.Wait()
 	}
-	through, err := l.through, l.err
+	term, err := l.term, l.err
+	w := membership.Watermark{Term: term.ID, Round: l.round, Through: l.through, History: l.history, Since: l.beginning.since, At: l.asked, Began: l.beginning.began}
 	l.mu.Unlock()
 	if err == nil {
-		l.check(l.r.cfg.Election.Attest(l.ctx, l.term, membership.Watermark{Term: l.term.ID, Round: l.round, Through: through, History: l.history, At: l.asked}))
+		l.check(l.r.cfg.Election.Attest(l.ctx, term, w))
 	}
 }
 
 // Lost implements [membership.ChangeHandler].
-func (l *leadership) Lost(err error) { l.fail(err) }
+func (l *listener) Lost(err error) { l.fail(err) }
 
 // check ends the term if another one has begun. Other errors can pass before the lease is over.
-func (l *leadership) check(err error) {
+func (l *listener) check(err error) {
 	if errors.Is(err, membership.ErrDeposed) {
 		l.fail(err)
 	}
 }
 
-// renew renews the lease, also while the origin delivers more changes than fit between two heartbeats.
-func (l *leadership) renew(ctx context.Context) {
+// renew renews the lease, also while the origin delivers more changes than fit between two heartbeats. A standby leads once nobody
+// else does.
+func (l *listener) renew(ctx context.Context) {
+	due := time.NewTicker(l.r.cfg.Lease / 5)
+	defer due.Stop()
 	for renewed := time.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(l.r.cfg.Lease / 5):
+		case <-l.vacant:
+			l.lead(ctx)
+			continue
+		case <-due.C:
 		}
 		asked := time.Now()
-		_, err := l.r.cfg.Election.StartRound(ctx, l.term)
+		_, err := l.r.cfg.Election.StartRound(ctx, l.current())
 		if err == nil {
 			renewed = asked
 			continue
@@ -189,13 +290,13 @@ func (l *leadership) renew(ctx context.Context) {
 	}
 }
 
-func (l *leadership) fail(err error) {
+func (l *listener) fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failLocked(err)
 }
 
-func (l *leadership) failLocked(err error) {
+func (l *listener) failLocked(err error) {
 	if l.err == nil && l.ctx.Err() == nil {
 		l.err = err
 	}
@@ -203,7 +304,7 @@ func (l *leadership) failLocked(err error) {
 	l.flushed.Broadcast()
 }
 
-func (l *leadership) failure() error {
+func (l *listener) failure() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.err

@@ -38,8 +38,9 @@ type Relay struct {
 	failure   error        // why this sidecar could not lead; nil if it has not failed since the last proof
 	lost      error        // why the stream is not followed; nil while it is
 	vacant    bool         // nobody leads, as last seen
+	noStandby bool         // nobody stands by, as last seen
 	status    Status
-	leads     *leadership // of this sidecar; nil while it does not lead
+	listens   *listener // while this sidecar leads or stands by; else nil
 
 	// campaigned is when nobody led, or another sidecar began to.
 	campaigned time.Time
@@ -50,9 +51,10 @@ type Relay struct {
 // Status says who listens to the origin.
 type Status struct {
 	Leading   bool   // this sidecar, for all
+	Standby   bool   // this sidecar, while another one does for all
 	Alone     bool   // this sidecar, for itself alone
 	Term      uint64 // the number of the last term, as far as this sidecar knows
-	Takeovers uint64 // terms of this sidecar
+	Takeovers uint64 // terms of this sidecar as the leader
 }
 
 // New returns a relay.
@@ -68,7 +70,11 @@ func (r *Relay) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.status
-	s.Alone, s.Leading = r.alone, r.leads != nil
+	s.Alone = r.alone
+	if l := r.listens; l != nil {
+		s.Leading = l.leads()
+		s.Standby = !s.Leading
+	}
 	return s
 }
 
@@ -99,8 +105,8 @@ func (h streamHandler) Began(at, floor membership.Position, tail []membership.An
 	defer h.r.mu.Unlock()
 	h.r.lost = nil
 	h.r.follower.resume(at, floor)
-	if l := h.r.leads; l != nil && at.Epoch != l.term.At.Epoch {
-		l.fail(errOtherEpoch)
+	if l := h.r.listens; l != nil {
+		l.resumed(at, tail)
 	}
 }
 
@@ -109,13 +115,16 @@ func (h streamHandler) Changed(a membership.Announcement) {
 	h.r.mu.Lock()
 	defer h.r.mu.Unlock()
 	h.r.follower.at = a.At
+	if l := h.r.listens; l != nil {
+		l.reported(a.Changes)
+	}
 }
 
 func (h streamHandler) Lost(err error) {
 	h.StreamHandler.Lost(err)
 	h.r.mu.Lock()
 	defer h.r.mu.Unlock()
-	h.r.lost, h.r.vacant = err, false
+	h.r.lost, h.r.vacant, h.r.noStandby = err, false, false
 	h.r.wake()
 }
 

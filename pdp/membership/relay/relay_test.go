@@ -148,12 +148,12 @@ func (f *fleet) leaderOtherThan(but int) int {
 	return -1
 }
 
-// waitConfirmed returns how long it took until all sidecars but one are confirmed by a leader, and only one listens.
+// waitConfirmed returns how long it took until all sidecars but one are confirmed by a leader, and only the leader and the standby listen.
 func (f *fleet) waitConfirmed(t *testing.T, but int) time.Duration {
 	t.Helper()
 	began := time.Now()
 	for time.Since(began) < time.Minute {
-		all := f.db.listenerCount() == 1
+		all := f.db.listenerCount() == 2
 		for i, w := range f.witnesses {
 			all = all && (i == but || w.isConfirmed() && !f.sidecars[i].Status().Alone)
 		}

@@ -12,11 +12,16 @@ import (
 
 var errNoLeader = errors.New("no sidecar proves that it listens to the origin for all")
 
-// maxPause limits how long a sidecar that could not lead leaves it to others.
-const maxPause = 8 * time.Second
+const (
+	// maxPause limits how long a sidecar that could not listen for all leaves it to others.
+	maxPause = 8 * time.Second
+	// takeoverLeases is after how many leases without a proof the leader's subscription is lost. Nothing is confirmed after one, but until
+	// then the standby can go on with it.
+	takeoverLeases = 4
+)
 
-// Watch implements [membership.Watcher]. The handler is told what the leader proves. While nobody leads, this sidecar tries
-// to. After some leases without a proof it listens for itself alone, until there is a leader again.
+// Watch implements [membership.Watcher]. The handler is told what the leader proves. While nobody leads, or stands by, this sidecar
+// tries to. After some leases without a proof it listens for itself alone, until there is a leader again.
 func (r *Relay) Watch(ctx context.Context, handler membership.ChangeHandler) {
 	r.mu.Lock()
 	r.handler = handler
@@ -28,8 +33,8 @@ func (r *Relay) Watch(ctx context.Context, handler membership.ChangeHandler) {
 		select {
 		case <-ctx.Done():
 		case <-r.changed:
-		case err := <-w.leading:
-			w.led(err)
+		case err := <-w.listens:
+			w.listened(err)
 		case <-time.After(r.cfg.Lease / 5):
 		}
 	}
@@ -41,9 +46,9 @@ type watch struct {
 	ctx      context.Context
 	patience time.Duration // how long to wait for a proof before listening alone
 	alone    *task         // listens for this sidecar; nil while it does not
-	leading  chan error    // delivers why this sidecar no longer leads; nil while it does not
-	pause    time.Duration // after the next failure to lead
-	notUntil time.Time     // when to try to lead again
+	listens  chan error    // delivers why this sidecar no longer listens for all; nil while it does not
+	pause    time.Duration // after the next failure to do so
+	notUntil time.Time     // when to try again
 }
 
 // task is something in progress.
@@ -91,16 +96,17 @@ func (w *watch) step() {
 	r := w.r
 	r.mu.Lock()
 	now := time.Now()
-	if r.reported && !r.alone && membership.Elapsed(now, r.confirmed) > r.cfg.Lease {
+	begins := !r.alone && r.hopeless(now, w.patience)
+	if r.reported && !r.alone && (begins || membership.Elapsed(now, r.confirmed) > takeoverLeases*r.cfg.Lease) {
 		r.lose(r.missing())
 	}
-	begins := !r.alone && r.hopeless(now, w.patience)
 	if begins {
 		r.alone, r.own, r.follower.since = true, subscription{}, time.Time{}
 		r.cfg.Logger.Warn("no sidecar is known to listen to the database for all: this one listens alone", "error", r.missing())
 	}
 	alone := r.alone
-	campaigns := r.vacant && w.leading == nil && now.After(w.notUntil)
+	_, wanted := r.wanted()
+	campaigns := wanted && w.listens == nil && now.After(w.notUntil)
 	r.mu.Unlock()
 	if begins {
 		w.patience = r.patience()
@@ -112,8 +118,8 @@ func (w *watch) step() {
 		r.cfg.Logger.Info("another sidecar listens to the database for all: no longer listening alone")
 	}
 	if campaigns {
-		w.leading = make(chan error, 1)
-		go func(ended chan<- error) { ended <- r.lead(w.ctx) }(w.leading)
+		w.listens = make(chan error, 1)
+		go func(ended chan<- error) { ended <- r.listenForAll(w.ctx) }(w.listens)
 	}
 }
 
@@ -128,9 +134,9 @@ func (r *Relay) missing() error {
 	return errNoLeader
 }
 
-// led notes that a term of this sidecar has ended, or that it did not come to one.
-func (w *watch) led(err error) {
-	w.leading = nil
+// listened notes that a term of this sidecar has ended, or that it did not come to one.
+func (w *watch) listened(err error) {
+	w.listens = nil
 	if err == nil {
 		w.pause = w.r.cfg.Lease / 2
 		return
@@ -148,7 +154,7 @@ func (w *watch) led(err error) {
 // end waits for what is in progress.
 func (w *watch) end() {
 	w.alone.end()
-	if w.leading != nil {
-		<-w.leading
+	if w.listens != nil {
+		<-w.listens
 	}
 }

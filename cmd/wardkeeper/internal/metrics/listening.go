@@ -12,7 +12,7 @@ func Listening(status func() relay.Status) prometheus.Collector { return listeni
 type listening struct{ status func() relay.Status }
 
 var (
-	listeningFor  = factDesc("listening", "1 for whom this sidecar listens to the database: all sidecars (it leads), itself alone, or nobody.", "for")
+	listeningFor  = factDesc("listening", "1 for whom this sidecar listens to the database: all sidecars (it leads), all as the standby, itself alone, or nobody.", "for")
 	listeningTerm = factDesc("leader_term", "Number of the term of the sidecar that listens to the database for all, as this one knows it.")
 	takeovers     = factDesc("takeovers_total", "Times that this sidecar began to listen to the database for all.")
 )
@@ -27,7 +27,7 @@ func (listening) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements [prometheus.Collector].
 func (l listening) Collect(ch chan<- prometheus.Metric) {
 	s := l.status()
-	for whom, is := range map[string]bool{"all": s.Leading, "itself": s.Alone, "nobody": !s.Leading && !s.Alone} {
+	for whom, is := range map[string]bool{"all": s.Leading, "standby": s.Standby, "itself": s.Alone, "nobody": !s.Leading && !s.Standby && !s.Alone} {
 		ch <- prometheus.MustNewConstMetric(listeningFor, prometheus.GaugeValue, boolean(is), whom)
 	}
 	ch <- prometheus.MustNewConstMetric(listeningTerm, prometheus.GaugeValue, float64(s.Term))

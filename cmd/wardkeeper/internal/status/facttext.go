@@ -12,9 +12,10 @@ var feeds = map[string]string{"stream": "Redis", "listen": "PostgreSQL"}
 
 // listens say for whom a sidecar listens to the database.
 var listens = map[string]string{
-	"all":    "this sidecar listens to the database for all",
-	"itself": "this sidecar listens to the database for itself alone",
-	"nobody": "this sidecar leaves it to another one to listen to the database",
+	"all":     "this sidecar listens to the database for all",
+	"standby": "this sidecar listens to the database too, ready to do so for all",
+	"itself":  "this sidecar listens to the database for itself alone",
+	"nobody":  "this sidecar leaves it to another one to listen to the database",
 }
 
 // tiers say where facts were found.

@@ -57,7 +57,7 @@ type Facts struct {
 	Unproven       []string           `json:"unproven,omitempty"`
 	Feeds          map[string]bool    `json:"feeds,omitempty"` // live: stream, listen
 	FeedBreaks     float64            `json:"feed_breaks,omitempty"`
-	ListensFor     string             `json:"listens_for,omitempty"` // all, itself or nobody; "" where sidecars do not share a listener
+	ListensFor     string             `json:"listens_for,omitempty"` // all, standby, itself or nobody; "" where sidecars do not share a listener
 	Term           float64            `json:"leader_term,omitempty"`
 	Takeovers      float64            `json:"takeovers,omitempty"`
 	SharedLost     float64            `json:"shared_lost,omitempty"`

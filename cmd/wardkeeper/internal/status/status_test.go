@@ -84,6 +84,9 @@ func TestWhatIsWrongIsMarked(t *testing.T) {
 	f.listening = relay.Status{Leading: true, Term: 7, Takeovers: 2}
 	text = f.read(t).Since(nil, "http://pdp").Text()
 	assert.Contains(t, text, "  listener      this sidecar listens to the database for all (term 7; 2 takeovers by this one, since the start)\n")
+	f.listening = relay.Status{Standby: true, Term: 7}
+	text = f.read(t).Since(nil, "http://pdp").Text()
+	assert.Contains(t, text, "  listener      this sidecar listens to the database too, ready to do so for all (term 7; 0 takeovers by this one, since the start)\n")
 	f.listening = relay.Status{Alone: true}
 	text = f.read(t).Since(nil, "http://pdp").Text()
 	assert.Contains(t, text, "! listener      this sidecar listens to the database for itself alone (term 0; 0 takeovers by this one, since the start)\n")

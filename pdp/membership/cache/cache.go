@@ -76,7 +76,8 @@ type Cache struct {
 
 	writes chan write
 	// refetches are changes whose records are to be fetched for all.
-	refetches chan pdp.Change
+	refetches chan refetch
+	announced announced
 	slots     *slots
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -101,7 +102,7 @@ func Open(cfg Config) (*Cache, error) {
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	c := &Cache{cfg: cfg, origin: cfg.Origin, store: cfg.Store, stream: cfg.Stream, log: cfg.Logger, quarantine: newQuarantine(cfg.TTL, cfg.Logger),
 		instance: cryptorand.Text(), orgFetches: make(chan struct{}, maxOrgFetches), writes: make(chan write, 1024),
-		refetches: make(chan pdp.Change, maxRefetches), slots: newSlots()}
+		refetches: make(chan refetch, maxRefetches), slots: newSlots()}
 	listener, listens := cfg.Origin.(membership.Watcher)
 	confirmer := freshness.ConfirmedByNone
 	switch {

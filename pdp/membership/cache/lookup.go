@@ -23,6 +23,7 @@ type requirement struct {
 	traced     bool              // the view belongs to a request that is traced
 	noFallback bool              // unconfirmed records do not count, even if the origin is down
 	forOther   bool              // another sidecar needs the record, and finds none that it can use
+	reserved   bool              // this sidecar has reserved the fetch of the record already
 	// atLeast are positions in the stream of announcements that the records must include.
 	atLeast []membership.Position
 }

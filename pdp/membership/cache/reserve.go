@@ -30,11 +30,14 @@ const (
 func (c *Cache) fetchForAll(ctx context.Context, n requirement, key membership.Key, read func(context.Context) (*entry, bool), fetch func(*entry) (*entry, []*entry, error)) (*entry, error) {
 	known, usable := read(ctx)
 	if usable && !n.forOther {
+		if n.reserved {
+			c.share(&key)
+		}
 		return known, nil
 	}
 	var t turn
 	switch {
-	case n.forOther:
+	case n.forOther, n.reserved:
 		t.reserved = &key
 	case !n.fresh && c.storeUsable():
 		t = c.awaitTurn(ctx, key, read)

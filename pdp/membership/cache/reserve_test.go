@@ -3,6 +3,7 @@ package cache
 import (
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -109,6 +110,51 @@ func TestLeaderFetchesWhatHasChanged(t *testing.T) {
 		leads = false
 		change("jane", "ed_normal")
 		assert.Equal(t, 2, asked())
+	})
+}
+
+// Who announces a change fetches the record for all, although everybody asks as soon as the change is announced.
+func TestWhoAnnouncesAChangeFetchesTheRecord(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		b := &busy{sidecars: map[int]int{}}
+		var sidecars []*Cache
+		for i := range 20 {
+			sidecars = append(sidecars, openCache(t, o, h.connect(), func(cfg *Config) {
+				cfg.Logger, cfg.Origin = slog.New(slog.DiscardHandler), busyOrigin{o, i, b}
+			}))
+		}
+		waitHeartbeat()
+		askAll(t, sidecars, "ed_normal")
+		announcer := sidecars[7]
+		change := func(id, role string) {
+			o.setUser(id, fixture.Nurse(id, role, "ghi"))
+			announcer.Announcing(userChange(id, 0))
+			_, err := h.clients[7].Announce(t.Context(), userChange(id, 0))
+			require.NoError(t, err)
+		}
+		b.sidecars = map[int]int{}
+		o.set(func() { o.delay = 20 * time.Millisecond })
+		for i := range 10 {
+			role := []string{"ed_admin", "ed_normal"}[i%2]
+			change("jane", role)
+			synctest.Wait()
+			assert.LessOrEqual(t, askAll(t, sidecars, role), 60*time.Millisecond)
+		}
+		assert.Equal(t, map[int]int{7: 10}, b.sidecars)
+		change("nobody knows", "ed_normal")
+		waitHeartbeat()
+		assert.Equal(t, map[int]int{7: 10}, b.sidecars)
+		assert.Empty(t, h.reserved)
+
+		// It does not tell of what it has reserved, or ends: others fetch it soon.
+		o.setUser("jane", fixture.Nurse("jane", "ed_admin", "ghi"))
+		announcer.Announcing(userChange("jane", 0))
+		synctest.Wait()
+		announceUser(t, sidecars[1], "jane")
+		require.NoError(t, announcer.Close())
+		synctest.Wait()
+		rest := slices.Delete(slices.Clone(sidecars), 7, 8)
+		assert.LessOrEqual(t, askAll(t, rest, "ed_admin"), 2*time.Second/waitShare)
 	})
 }
 

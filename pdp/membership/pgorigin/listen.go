@@ -72,6 +72,11 @@ func (p *Origin) listen(ctx context.Context, handler membership.ChangeHandler, e
 	}
 	defer func() { l.close(ctx) }()
 	handler.Began(time.Now(), l.history)
+	if _, forAll := handler.(membership.HeartbeatObserver); forAll {
+		ready, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go p.keepReady(ready)
+	}
 	for {
 		if err := l.heartbeat(ctx); err != nil {
 			return true, err
@@ -82,6 +87,8 @@ func (p *Origin) listen(ctx context.Context, handler membership.ChangeHandler, e
 		next, err := p.openListener(ctx, handler, e)
 		switch {
 		case crowded(err): // this one serves until there is room for a successor
+			p.full.Store(true)
+			p.pool.Reset()
 			continue
 		case err != nil:
 			return true, err
@@ -94,6 +101,7 @@ func (p *Origin) listen(ctx context.Context, handler membership.ChangeHandler, e
 			next.close(ctx)
 			return true, err
 		}
+		p.full.Store(false)
 		l.close(ctx)
 		l = next
 	}

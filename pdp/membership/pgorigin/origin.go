@@ -76,6 +76,8 @@ type Origin struct {
 	timeout       time.Duration
 	silence       time.Duration // how long a heartbeat may take
 	life          time.Duration // minimum lifetime of a connection
+	idle          time.Duration // how long one is kept at least that no question needs
+	full          atomic.Bool   // there is no connection left for the successor of the one that listens
 	// listSlots limits how many lists are read at a time, because they are slow and must leave connections for records.
 	listSlots chan struct{}
 	large     largeLists
@@ -150,9 +152,9 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 	p.listSlots = make(chan struct{}, max(settings.MaxConns/2, 1))
 	settings.MinConns, settings.MinIdleConns = 0, 0
 	// Idle connections of sidecars that began together must not be closed and opened together.
-	idle := cmp.Or(cfg.Idle, 10*time.Second)
-	settings.MaxConnIdleTime = idle + rand.N(idle/2)
-	settings.HealthCheckPeriod = idle / 4 // closes them
+	p.idle = cmp.Or(cfg.Idle, 10*time.Second)
+	settings.MaxConnIdleTime = p.idle + rand.N(p.idle/2)
+	settings.HealthCheckPeriod = p.idle / 4 // closes them
 	// The pool must outlive the context passed to Open.
 	if p.pool, err = pgxpool.NewWithConfig(context.Background(), settings); err != nil {
 		return nil, invalid("the settings in the database's URL contradict each other")

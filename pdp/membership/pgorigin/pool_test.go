@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/fixture"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/origintest"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/servertest"
@@ -40,4 +41,36 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 	_, err := p.User(t.Context(), "a")
 	assert.NoError(t, err)
 	assert.Equal(t, 1, count())
+}
+
+// Whoever listens for all keeps one connection, of which questions can be asked at once. Who listens for itself alone does not.
+func TestOneConnectionIsKeptReady(t *testing.T) {
+	server := servertest.StartPostgres(t)
+	filled, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
+	pids := func() (all []int) {
+		require.NoError(t, conn.QueryRow(t.Context(), `SELECT coalesce(array_agg(pid), '{}') FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name = 'kept' AND query !~ '^(LISTEN|NOTIFY|WITH t AS)'`).Scan(&all))
+		return all
+	}
+	open := func() *Origin {
+		return openOrigin(t, Config{URL: filled.listenAt.url + "&application_name=kept", Listen: DefaultChannel, Heartbeat: fixture.Timeout, Idle: 200 * time.Millisecond})
+	}
+	alone := watch(t, open())
+	require.Eventually(t, func() bool { return alone.count("began") == 1 }, fixture.Timeout, time.Millisecond)
+	time.Sleep(200 * time.Millisecond)
+	require.Empty(t, pids())
+	alone.stop()
+
+	p := open()
+	h := watch(t, watcherFor{p, func(h *recorder) membership.ChangeHandler { return leading{h} }})
+	require.Eventually(t, func() bool { return h.count("heartbeat") > 0 }, fixture.Timeout, time.Millisecond)
+	var first []int
+	require.Eventually(t, func() bool { first = pids(); return len(first) == 1 }, fixture.Timeout, time.Millisecond)
+	time.Sleep(time.Second)
+	assert.Equal(t, first, pids())
+	_, err := p.User(t.Context(), "a")
+	require.NoError(t, err)
+	assert.Equal(t, first, pids(), "which is asked")
+	h.stop()
+	require.Eventually(t, func() bool { return len(pids()) == 0 }, fixture.Timeout, time.Millisecond)
 }

@@ -12,14 +12,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
-// Config configures a [Relay]. All but Logger is required.
+// Config configures a [Relay]. All but Announcing and Logger are required.
 type Config struct {
 	Watcher  membership.Watcher // of the origin
 	Stream   membership.Stream  // that all sidecars follow
 	Election membership.Election
 	// Lease is how long facts stay confirmed without proof. The leader's lease is as long.
-	Lease  time.Duration
-	Logger *slog.Logger // nil: nothing is logged
+	Lease time.Duration
+	// Announcing is told of changes of the origin before this sidecar puts them into the stream. It must not block; nil: nobody is.
+	Announcing func([]pdp.Change)
+	Logger     *slog.Logger // nil: nothing is logged
 }
 
 // Relay implements [membership.Watcher] and [membership.Stream]. It is safe for concurrent use. Watch and Follow must both be
@@ -61,6 +63,9 @@ type Status struct {
 func New(cfg Config) *Relay {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Announcing == nil {
+		cfg.Announcing = func([]pdp.Change) {}
 	}
 	return &Relay{Stream: cfg.Stream, cfg: cfg, confirmed: time.Now(), lost: errors.New("the stream is not followed yet"), changed: make(chan struct{}, 1)}
 }

@@ -129,7 +129,7 @@ func (l *listener) tellOf(due []*heard, pause time.Duration) {
 	for i, h := range due {
 		changes[i] = h.change
 	}
-	if _, err := l.r.Stream.Announce(l.ctx, changes); err == nil {
+	if _, err := l.announce(changes); err == nil {
 		return
 	}
 	l.mu.Lock()

@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/fleetkey"
 	"github.com/wardkeeper/wardkeeper/pdp/guard"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
@@ -62,7 +64,16 @@ func Open(cfg Config) (s Sources, err error) {
 		}
 		cfg.Store, cfg.Stream, s.Claims = shared, shared, shared
 		if origin, ok := cfg.Origin.(*pgorigin.Origin); ok {
-			r := relay.New(relay.Config{Watcher: origin, Stream: shared, Election: shared, Lease: cmp.Or(cfg.Lease, time.Second), Logger: cfg.Logger})
+			var facts atomic.Pointer[cache.Cache] // of this sidecar, once it is open
+			r := relay.New(relay.Config{
+				Watcher: origin, Stream: shared, Election: shared, Lease: cmp.Or(cfg.Lease, time.Second), Logger: cfg.Logger,
+				Announcing: func(changes []pdp.Change) {
+					if c := facts.Load(); c != nil {
+						c.Announcing(changes)
+					}
+				},
+			})
+			defer func() { facts.Store(s.Facts) }()
 			cfg.Origin, cfg.Stream, s.Listening = relayed{origin, r}, r, r.Status
 			cfg.Leads = func() bool { return r.Status().Leading }
 			cfg.Slots = fleetSlots

@@ -7,5 +7,5 @@
 // the user joined with its location trees (account.go; the input for the rules is kept with it), and the shared store. Each
 // saves more than 5 % of a decision (BenchmarkWithoutCache). A question starts at [Cache.View] in view.go and [Cache.lookup]
 // in lookup.go; an announced change at [Cache.Announce] in announce.go. Of the sidecars that share a store one fetches for all
-// (reserve.go), and few at a time (slots.go).
+// (reserve.go), and few at a time (slots.go); what has changed is fetched by whoever announces it (refetch.go).
 package cache

@@ -17,8 +17,8 @@ const (
 	maxReserved  = 64   // at a time, for what is announced
 )
 
-// refetching is the tracker's handler of the stream. While this sidecar leads, it also fetches what has changed, for all: the leader has
-// a connection to the origin, and any other sidecar would open one for a single record.
+// refetching is the tracker's handler of the stream. If this sidecar has announced a change, or leads, it also fetches what has changed,
+// for all: it has a connection to the origin, and any other sidecar would open one for a single record.
 type refetching struct {
 	membership.StreamHandler
 	c *Cache
@@ -34,34 +34,39 @@ func (h refetching) Changed(a membership.Announcement) {
 	h.StreamHandler.Changed(a)
 	for _, change := range a.Changes {
 		change.Record = nil
-		if state := h.c.announced.pass(change); state != reserving && !h.c.enqueue(refetch{change, state == reserved}) {
-			return
+		switch state := h.c.announced.pass(h.c.reservable(change), change); state {
+		case reserving: // whoever reserves it sees that this has passed
+		case reserved:
+			h.c.enqueue(refetch{change, true})
+		case notReserved:
+			if h.c.cfg.Leads != nil && h.c.cfg.Leads() {
+				h.c.enqueue(refetch{change, false})
+			}
 		}
 	}
 }
 
-// enqueue lets a changed record be fetched, if this sidecar is to do so. It reports whether more can be.
-func (c *Cache) enqueue(one refetch) bool {
-	if !one.reserved && (c.cfg.Leads == nil || !c.cfg.Leads()) {
-		return true
-	}
+// enqueue lets a changed record be fetched. If too many are waiting, whoever needs it fetches it.
+func (c *Cache) enqueue(one refetch) {
 	select {
 	case c.refetches <- one:
-		return true
 	default:
-		return false
 	}
 }
 
-// reservable returns the key that reserves the fetch of a changed record.
-func reservable(change pdp.Change) membership.Key {
+// reservable returns the key that reserves the fetch of a changed record; the zero Key if there is none.
+func (c *Cache) reservable(change pdp.Change) membership.Key {
 	switch {
 	case change.Kind == pdp.UserChanged:
 		return membership.Key{Kind: membership.UserRecord, ID: change.ID}
-	case change.Kind == pdp.LocationChanged && change.Organization != "":
+	case change.Kind != pdp.LocationChanged || change.Organization == "":
+		return membership.Key{}
+	}
+	whole := membership.Key{Kind: membership.OrganizationRecord, ID: change.Organization}
+	if _, inParts := c.origin.(membership.Branches); inParts && c.memory.get(whole) != nil {
 		return membership.Key{Kind: membership.OrganizationParts, ID: change.Organization}
 	}
-	return membership.Key{}
+	return whole
 }
 
 // announced are the records whose changes this sidecar announces, by what reserves their fetch.
@@ -102,10 +107,9 @@ func (a *announced) add(key membership.Key, until time.Time) bool {
 }
 
 // pass notes that the stream reports a change. If the fetch of the record is reserved, it is no longer kept here.
-func (a *announced) pass(change pdp.Change) reservationState {
+func (a *announced) pass(key membership.Key, change pdp.Change) reservationState {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	key := reservable(change)
 	r := a.all[key]
 	switch {
 	case r == nil:
@@ -132,41 +136,26 @@ func (a *announced) settle(key membership.Key, mine bool) (passed *pdp.Change) {
 	return r.passed
 }
 
-// Announcing reserves the fetches of records whose changes of the origin this sidecar is about to announce, and that are in use. Those who
-// miss them wait, instead of one of them connecting to the origin: this sidecar has a connection, and fetches the records once the
-// stream reports the changes. It does not block.
+// Announcing reserves the fetches of records whose changes of the origin this sidecar is about to announce. Those who miss them wait,
+// instead of one of them connecting to the origin: this sidecar has a connection, and fetches the records once the stream reports the
+// changes. It does not block.
 func (c *Cache) Announcing(changes []pdp.Change) {
 	if len(changes) > maxReserved || !c.storeUsable() {
 		return
 	}
 	most := c.cfg.FetchTimeout / reservedShare
 	for _, change := range changes {
-		if key := reservable(change); key.ID != "" && c.announced.add(key, time.Now().Add(most)) {
-			go c.reserveAnnounced(change, key, most)
+		if key := c.reservable(change); key.ID != "" && c.announced.add(key, time.Now().Add(most)) {
+			go c.reserveAnnounced(key, most)
 		}
 	}
 }
 
-func (c *Cache) reserveAnnounced(change pdp.Change, key membership.Key, most time.Duration) {
-	mine := false
-	if c.inUse(c.ctx, change) {
-		mine, _ = c.store.Reserve(c.ctx, key, most) // if another one has, it fetches the record
+func (c *Cache) reserveAnnounced(key membership.Key, most time.Duration) {
+	mine, _ := c.store.Reserve(c.ctx, key, most) // if another one has, it fetches the record
+	if passed := c.announced.settle(key, mine); passed != nil && mine {
+		c.enqueue(refetch{*passed, true})
 	}
-	if passed := c.announced.settle(key, mine); passed != nil && !c.enqueue(refetch{*passed, mine}) && mine {
-		_ = c.store.Unreserve(c.ctx, key)
-	}
-}
-
-// inUse reports whether the shared store or, for an organization, this process has a changed record: somebody uses it.
-func (c *Cache) inUse(ctx context.Context, change pdp.Change) bool {
-	switch change.Kind {
-	case pdp.UserChanged:
-		value, err := c.store.Get(ctx, membership.Key{Kind: membership.UserRecord, ID: change.ID})
-		return err == nil && value != nil
-	case pdp.LocationChanged:
-		return change.Organization != "" && c.memory.get(membership.Key{Kind: membership.OrganizationRecord, ID: change.Organization}) != nil
-	}
-	return false
 }
 
 func (c *Cache) refetchAll() {
@@ -180,40 +169,43 @@ func (c *Cache) refetchAll() {
 	}
 }
 
-// refetch fetches a changed record that is in use. Whoever needs it will see why that fails.
+// refetch fetches a changed record, if it is in use and no other sidecar has reserved the fetch. Whoever needs it will see why that fails.
 func (c *Cache) refetch(one refetch) {
 	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.FetchTimeout)
 	defer cancel()
-	n := requirement{validator: c.validator.Load(), maxAge: c.cfg.MaxAgeChange, since: c.tracker.NextOrder()}
-	if one.reserved {
-		n.reserved = true
-		c.refetchReserved(ctx, n, one.Change)
+	key := c.reservable(one.Change)
+	if key.ID == "" {
 		return
 	}
-	if !c.inUse(ctx, one.Change) {
+	if !one.reserved {
+		if mine, err := c.store.Reserve(ctx, key, c.cfg.FetchTimeout/reservedShare); err != nil || !mine {
+			return
+		}
+	}
+	if !c.inUse(ctx, key) {
+		_ = c.store.Unreserve(ctx, key)
 		return
 	}
-	switch one.Kind {
-	case pdp.UserChanged:
-		_, _ = c.user(ctx, n, one.ID)
-	case pdp.LocationChanged:
-		_, _ = c.organization(ctx, n, one.Organization)
-	}
+	n := requirement{validator: c.validator.Load(), maxAge: c.cfg.MaxAgeChange, since: c.tracker.NextOrder(), reserved: true}
+	_, _ = c.recovering(ctx, n, func(ctx context.Context, n requirement) (*entry, error) { // not as part of a question, which may wait for it
+		switch key.Kind {
+		case membership.UserRecord:
+			return c.loadUser(ctx, n, key)
+		case membership.OrganizationParts:
+			if e := c.patched(ctx, n, c.origin.(membership.Branches), key.ID); e != nil {
+				return e, nil
+			}
+			_ = c.store.Unreserve(ctx, key)
+		}
+		return c.loadWhole(ctx, n, key.ID, membership.Key{Kind: membership.OrganizationRecord, ID: key.ID})
+	})
 }
 
-// refetchReserved does not join a question that waits for what this sidecar has reserved.
-func (c *Cache) refetchReserved(ctx context.Context, n requirement, change pdp.Change) {
-	key := reservable(change)
-	e, _ := c.recovering(ctx, n, func(ctx context.Context, n requirement) (*entry, error) {
-		if key.Kind == membership.UserRecord {
-			return c.loadUser(ctx, n, key)
-		}
-		if origin, ok := c.origin.(membership.Branches); ok {
-			return c.patched(ctx, n, origin, key.ID), nil
-		}
-		return nil, nil
-	})
-	if e == nil && key.Kind == membership.OrganizationParts {
-		_ = c.store.Unreserve(ctx, key)
+// inUse reports whether the shared store has a user, or this process an organization: somebody needs it.
+func (c *Cache) inUse(ctx context.Context, key membership.Key) bool {
+	if key.Kind != membership.UserRecord {
+		return c.memory.get(membership.Key{Kind: membership.OrganizationRecord, ID: key.ID}) != nil
 	}
+	value, err := c.store.Get(ctx, key)
+	return err == nil && value != nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/freshness"
 )
 
 const (
@@ -182,11 +183,11 @@ func (c *Cache) refetch(one refetch) {
 			return
 		}
 	}
-	if !c.inUse(ctx, key) {
+	n := requirement{validator: c.validator.Load(), maxAge: c.cfg.MaxAgeChange, since: c.tracker.NextOrder(), reserved: true}
+	if !c.inUse(ctx, key) || key.Kind == membership.OrganizationParts && c.check(c.memory.get(wholeOf(key)), n) == freshness.Fresh {
 		_ = c.store.Unreserve(ctx, key)
 		return
 	}
-	n := requirement{validator: c.validator.Load(), maxAge: c.cfg.MaxAgeChange, since: c.tracker.NextOrder(), reserved: true}
 	_, _ = c.recovering(ctx, n, func(ctx context.Context, n requirement) (*entry, error) { // not as part of a question, which may wait for it
 		switch key.Kind {
 		case membership.UserRecord:
@@ -197,15 +198,20 @@ func (c *Cache) refetch(one refetch) {
 			}
 			_ = c.store.Unreserve(ctx, key)
 		}
-		return c.loadWhole(ctx, n, key.ID, membership.Key{Kind: membership.OrganizationRecord, ID: key.ID})
+		return c.loadWhole(ctx, n, key.ID, wholeOf(key))
 	})
 }
 
 // inUse reports whether the shared store has a user, or this process an organization: somebody needs it.
 func (c *Cache) inUse(ctx context.Context, key membership.Key) bool {
 	if key.Kind != membership.UserRecord {
-		return c.memory.get(membership.Key{Kind: membership.OrganizationRecord, ID: key.ID}) != nil
+		return c.memory.get(wholeOf(key)) != nil
 	}
 	value, err := c.store.Get(ctx, key)
 	return err == nil && value != nil
+}
+
+// wholeOf returns the key of the organization that a key is about.
+func wholeOf(key membership.Key) membership.Key {
+	return membership.Key{Kind: membership.OrganizationRecord, ID: key.ID}
 }

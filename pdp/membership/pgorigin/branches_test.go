@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/cache"
@@ -159,9 +160,15 @@ func openFleet(t *testing.T, size int, o *countedOrigin) (sidecars []*cache.Cach
 		one := &countedOrigin{Origin: openOrigin(t, Config{URL: o.listenAt.url, Listen: DefaultChannel, Heartbeat: o.heartbeat, silence: fixture.Timeout})}
 		store, err := redisstore.Open(redisstore.Config{URL: redis.URL(), Timeout: time.Second, Lease: fleetLease})
 		require.NoError(t, err)
-		r := relay.New(relay.Config{Watcher: one, Stream: store, Election: store, Lease: fleetLease})
-		sidecars = append(sidecars, openCache(t, cache.Config{Origin: relayed{one, r}, Store: store, Stream: r, Lease: fleetLease,
+		var opened atomic.Pointer[cache.Cache]
+		r := relay.New(relay.Config{Watcher: one, Stream: store, Election: store, Lease: fleetLease, Announcing: func(changes []pdp.Change) {
+			if c := opened.Load(); c != nil {
+				c.Announcing(changes)
+			}
+		}})
+		opened.Store(openCache(t, cache.Config{Origin: relayed{one, r}, Store: store, Stream: r, Lease: fleetLease,
 			FetchTimeout: fixture.Timeout, TTL: time.Hour, Leads: func() bool { return r.Status().Leading }}))
+		sidecars = append(sidecars, opened.Load())
 	}
 	for _, c := range sidecars {
 		require.Eventually(t, func() bool { return c.Status().Confirmed }, fixture.Timeout, 5*time.Millisecond)

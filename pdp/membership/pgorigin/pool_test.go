@@ -53,7 +53,7 @@ func TestOneConnectionIsKeptReady(t *testing.T) {
 		return all
 	}
 	open := func() *Origin {
-		return openOrigin(t, Config{URL: filled.listenAt.url + "&application_name=kept", Listen: DefaultChannel, Heartbeat: fixture.Timeout, Idle: 200 * time.Millisecond})
+		return openOrigin(t, Config{URL: filled.listenAt.url + "&application_name=kept", Listen: DefaultChannel, Heartbeat: fixture.Timeout, Idle: 2 * time.Second})
 	}
 	alone := watch(t, open())
 	require.Eventually(t, func() bool { return alone.count("began") == 1 }, fixture.Timeout, time.Millisecond)
@@ -66,7 +66,7 @@ func TestOneConnectionIsKeptReady(t *testing.T) {
 	require.Eventually(t, func() bool { return h.count("heartbeat") > 0 }, fixture.Timeout, time.Millisecond)
 	var first []int
 	require.Eventually(t, func() bool { first = pids(); return len(first) == 1 }, fixture.Timeout, time.Millisecond)
-	time.Sleep(time.Second)
+	time.Sleep(4 * time.Second)
 	assert.Equal(t, first, pids())
 	_, err := p.User(t.Context(), "a")
 	require.NoError(t, err)

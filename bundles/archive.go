@@ -266,7 +266,8 @@ func addNotLoaded(names []string, name string) []string {
 // PropertiesFile has what has to hold of a policy in every case. It is no part of the policy.
 const PropertiesFile = "properties.yaml"
 
-// ApprovedFile has the changes of decisions that are wanted. It is no part of the policy.
+// ApprovedFile has the changes of decisions that are wanted. It is no part of the policy, and a bundle carries it to the gates that
+// demand it.
 const ApprovedFile = "approved.yaml"
 
 func isForTools(name string) bool {
@@ -274,6 +275,9 @@ func isForTools(name string) bool {
 		return folder == "schemas" || len(folder) > 1 && strings.HasPrefix(folder, ".")
 	})
 }
+
+// IsBundleFile reports whether a bundle is made of a file of a directory: of the policy, or the approved changes.
+func IsBundleFile(name string) bool { return IsPolicyFile(name) || name == ApprovedFile }
 
 // IsPolicyFile reports whether a file is part of the policy: rules, data or the manifest, but not tests.
 func IsPolicyFile(name string) bool {

@@ -22,6 +22,7 @@ const (
 	Decision    Reason = "decision"    // a made-up question gets no well-formed decision
 	Golden      Reason = "golden"      // decides one of its golden decisions differently
 	Directory   Reason = "directory"   // its tables lack something that the directory in force uses
+	Unapproved  Reason = "unapproved"  // allows what the policy in force denies, without approval
 	Vetoed      Reason = "vetoed"      // refused by the gate for another reason
 	NotSaved    Reason = "not_kept"    // good, but cannot be written to disk, so it is not activated
 	Unavailable Reason = "unavailable" // not the bundle's fault: the source cannot be read

@@ -47,6 +47,7 @@ type Revision struct {
 	Source     string
 	Entrypoint string
 	Golden     []byte    // its golden decisions as JSON; nil if it has none
+	Approved   []byte    // its [ApprovedFile]; nil if it has none
 	NotLoaded  []string  // the names of files that look like policy or data but are neither
 	Opened     time.Time // when it was compiled
 
@@ -91,7 +92,7 @@ func open(ctx context.Context, cfg Config) (r *Revision, verified bool, err erro
 		return nil, false, err
 	}
 	r.SignedBy, r.Verified, verified = in.keyID, in.verified, in.verified
-	r.NotLoaded = in.archive.NotLoaded
+	r.NotLoaded, r.Approved = in.archive.NotLoaded, in.archive.Find(ApprovedFile)
 	return r, verified, r.build(ctx, in.archive, cfg)
 }
 

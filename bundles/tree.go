@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// ReadTree reads a directory of policy: the files that OPA's own tools read, except tests.
+// ReadTree reads a directory of policy: the files that OPA's own tools read, except tests, and the changes that are approved.
 func ReadTree(files fs.FS, limits Limits) (*Archive, error) {
-	return ReadMatching(files, IsPolicyFile, limits)
+	return ReadMatching(files, IsBundleFile, limits)
 }
 
 // ReadMatching reads the files of a directory whose names match.

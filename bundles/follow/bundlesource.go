@@ -18,6 +18,7 @@ type BundleSource struct {
 	keyring      *keyring
 	verification func() *bundles.Verification // called for each attempt, because keys change
 	stateDir     string
+	approval     bool          // whether bundles must approve what they allow
 	maxAge       time.Duration // 0: forever
 	limits       bundles.Limits
 	checkTimeout time.Duration // bounds compiling, and then the gate, so that no bundle blocks the next ones
@@ -48,6 +49,9 @@ func (b *BundleSource) Open(ctx context.Context, entrypoint string, schema []byt
 	})
 }
 
+// RequiresApproval reports whether the gate has to refuse a bundle that allows what the policy in force denies without approving it.
+func (b *BundleSource) RequiresApproval() bool { return b.approval }
+
 // Fetch fetches the bundle once. It verifies the bundle if there are keys, and checks nothing else. It reports whether a
 // signature was verified. The error is a [*bundles.Refusal].
 func (b *BundleSource) Fetch(ctx context.Context) (a *bundles.Archive, verified bool, err error) {
@@ -67,7 +71,7 @@ func (b *BundleSource) Fetch(ctx context.Context) (a *bundles.Archive, verified 
 
 // Resolve checks the settings and reads the keys. The error joins all faults.
 func (s Settings) Resolve() (*BundleSource, error) {
-	b := &BundleSource{stateDir: s.StateDir, checkTimeout: defaultCheckTimeout}
+	b := &BundleSource{stateDir: s.StateDir, approval: s.RequireApproval, checkTimeout: defaultCheckTimeout}
 	b.verification = func() *bundles.Verification { return b.keyring.verification() }
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
@@ -83,6 +87,9 @@ func (s Settings) Resolve() (*BundleSource, error) {
 			fault("max_age is %q: write a duration such as 24h", s.MaxAge)
 		}
 		b.maxAge = age
+	}
+	if s.RequireApproval && s.StateDir == "" {
+		fault("require_approval compares a bundle with the one before it, after a restart too: name the directory that keeps that (state_dir or --state-dir)")
 	}
 	var err error
 	if b.keyring, err = s.keyring(); err != nil {

@@ -97,8 +97,8 @@ func Start(ctx context.Context, cfg Config) (*Follower, error) {
 	return f, nil
 }
 
-// begin activates the first revision: from disk if the source is a server, which may be slow, and otherwise from the
-// source.
+// begin activates the first revision: from disk if the source is a server, which may be slow, or if what the source has now must be
+// approved against what was in force, and otherwise from the source.
 func (f *Follower) begin(ctx context.Context) error {
 	if f.source.remote() {
 		f.loadSaved(ctx)
@@ -109,11 +109,17 @@ func (f *Follower) begin(ctx context.Context) error {
 		}
 		return ctx.Err()
 	}
+	if f.cfg.Source.approval {
+		f.loadSaved(ctx)
+	}
 	err := f.attempt(ctx)
 	if err == nil {
 		return nil
 	}
-	if f.loadSaved(ctx); f.active() == nil {
+	if f.active() == nil {
+		f.loadSaved(ctx)
+	}
+	if f.active() == nil {
 		return err
 	}
 	return nil

@@ -49,6 +49,8 @@ type Settings struct {
 	StateDir string `json:"state_dir"`
 	// MaxAge is how long a policy may decide after its source last confirmed it, such as "24h"; "" means forever.
 	MaxAge string `json:"max_age"`
+	// RequireApproval refuses a bundle that allows what the policy in force denies, unless its approved.yaml approves the change.
+	RequireApproval bool `json:"require_approval"`
 
 	Logger *slog.Logger `json:"-"` // logs the rereading of files; nil: slog.Default()
 }

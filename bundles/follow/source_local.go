@@ -119,7 +119,7 @@ func (s *localSource) stat() (state string, fresh bool, err error) {
 		return hex.EncodeToString(sum.Sum(nil)), fresh, nil
 	}
 	entries := 0
-	err = bundles.WalkTree(os.DirFS(s.path), bundles.IsPolicyFile, func(name string) error {
+	err = bundles.WalkTree(os.DirFS(s.path), bundles.IsBundleFile, func(name string) error {
 		if entries++; entries > s.limits.Files {
 			return fmt.Errorf("%s has more than %d files", s.path, s.limits.Files)
 		}

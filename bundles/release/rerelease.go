@@ -9,13 +9,19 @@ import (
 	"github.com/wardkeeper/wardkeeper/bundles"
 )
 
-// Rerelease returns the same content as another release, without the old signature.
-func Rerelease(a *bundles.Archive, meta Metadata) (*bundles.Archive, error) {
+// Rerelease returns the same content as another release, without the old signature. approved replaces the changes that are approved; nil
+// leaves them as they are.
+func Rerelease(a *bundles.Archive, meta Metadata, approved []byte) (*bundles.Archive, error) {
 	manifest, err := manifestOf(a.Find(bundles.ManifestFile), func(map[string]any) {}, meta)
 	if err != nil {
 		return nil, err
 	}
-	files := slices.DeleteFunc(slices.Clone(a.Files), func(f bundles.File) bool { return f.Name == bundles.ManifestFile || f.Name == bundles.SignaturesFile })
+	files := slices.DeleteFunc(slices.Clone(a.Files), func(f bundles.File) bool {
+		return f.Name == bundles.ManifestFile || f.Name == bundles.SignaturesFile || f.Name == bundles.ApprovedFile && approved != nil
+	})
+	if approved != nil {
+		files = append(files, bundles.File{Name: bundles.ApprovedFile, Data: approved})
+	}
 	return bundles.NewArchive(append(files, bundles.File{Name: bundles.ManifestFile, Data: manifest}))
 }
 

@@ -55,8 +55,9 @@ func ReadSourceTree(cfg Config) (*SourceTree, error) {
 
 func isTest(name string) bool { return strings.HasSuffix(name, "_test.rego") }
 
-// IsSource reports whether building a bundle uses a file: policy or a test. The name is relative to the tree, with slashes.
-func IsSource(name string) bool { return bundles.IsPolicyFile(name) || isTest(name) }
+// IsSource reports whether building a bundle uses a file: policy, a test or the approved changes. The name is relative to the tree, with
+// slashes.
+func IsSource(name string) bool { return bundles.IsBundleFile(name) || isTest(name) }
 
 // FileCount returns the number of the tree's files that the bundle will contain.
 func (t *SourceTree) FileCount() int { return len(t.policy.Files) }

@@ -90,10 +90,37 @@ func TestManifestKeepsOtherMembers(t *testing.T) {
 	require.NoError(t, err)
 	const wanted = `{"metadata":{"number":12345678901234567890,"sequence":7,"team":"<a>"},"rego_version":1,"revision":"r1","roots":["app"]}` + "\n"
 	require.Equal(t, wanted, string(archive.Find(".manifest")))
-	again, err := release.Rerelease(archive, release.Metadata{Revision: "r2", Sequence: 8})
+	again, err := release.Rerelease(archive, release.Metadata{Revision: "r2", Sequence: 8}, nil)
 	require.NoError(t, err)
 	require.Equal(t, strings.NewReplacer(`"r1"`, `"r2"`, ":7", ":8").Replace(wanted), string(again.Find(".manifest")))
 	require.Equal(t, archive.Find("app.rego"), again.Find("app.rego"))
+}
+
+// A bundle carries what is approved, which is no part of the policy.
+func TestBundleCarriesApprovals(t *testing.T) {
+	tree := map[string]string{"app.rego": "package app\n\ndecision := true\n"}
+	bare, err := compiledTree(t, tree).Bundle(release.Metadata{Revision: "r1", Sequence: 7}, nil, nil)
+	require.NoError(t, err)
+	tree[bundles.ApprovedFile] = "approved: []\n"
+	archive, err := compiledTree(t, tree).Bundle(release.Metadata{Revision: "r1", Sequence: 7}, nil, nil)
+	require.NoError(t, err)
+	open := func(a *bundles.Archive) *bundles.Revision {
+		r, err := bundles.Open(t.Context(), bundles.Config{Archive: a, Entrypoint: "app/decision"})
+		require.NoError(t, err)
+		require.Empty(t, r.NotLoaded)
+		return r
+	}
+	require.Equal(t, "approved: []\n", string(open(archive).Approved))
+	require.Equal(t, open(bare).ID, open(archive).ID)
+
+	for _, approved := range []string{"", "approved: # others\n"} {
+		again, err := release.Rerelease(archive, release.Metadata{Revision: "r2", Sequence: 8}, []byte(approved))
+		require.NoError(t, err)
+		require.Equal(t, approved, string(open(again).Approved))
+	}
+	again, err := release.Rerelease(archive, release.Metadata{Revision: "r2", Sequence: 8}, nil)
+	require.NoError(t, err)
+	require.Equal(t, "approved: []\n", string(open(again).Approved))
 }
 
 func TestNext(t *testing.T) {

@@ -46,7 +46,7 @@ accept the bundle with every golden decision.
 With --diff the bundle is compared with an earlier policy, as "wardkeeper diff" does: each change that allows what was denied must be
 approved in DIR/approved.yaml, and everything must be explored.
 
-The bundle contains the policy's Rego and data files as they are, without tests (*_test.rego). With --golden it contains the
+The bundle contains the policy's Rego and data files and approved.yaml as they are, without tests (*_test.rego). With --golden it contains the
 decisions of DIR/decisions/**.yaml and the directories of DIR/directories/*.yaml that they name; a server on which one of
 these decisions differs refuses the bundle.
 
@@ -127,7 +127,7 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 		return bundleError(err)
 	}
 	if b.diff != "" {
-		if err := b.compare(ctx, p, r, policy); err != nil {
+		if err := b.compare(ctx, p, r); err != nil {
 			return err
 		}
 	}
@@ -142,8 +142,7 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 // sources returns the files of the policy and of the golden decisions; decisions is nil if there are none. The files come from
 // the commit if the release is named after it.
 func (b *build) sources(ctx context.Context) (policy, decisions fs.FS, err error) {
-	isPart := func(name string) bool { return release.IsSource(name) || b.diff != "" && name == bundles.ApprovedFile }
-	trees := []gitcommit.Tree{{Dir: b.dir, IsPart: isPart}}
+	trees := []gitcommit.Tree{{Dir: b.dir, IsPart: release.IsSource}}
 	files := []fs.FS{os.DirFS(b.dir)}
 	if b.golden != "" {
 		trees, files = append(trees, gitcommit.Tree{Dir: b.golden, IsPart: golden.IsPart}), append(files, os.DirFS(b.golden))

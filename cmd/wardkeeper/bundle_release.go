@@ -16,9 +16,10 @@ import (
 
 // rerelease holds the flags of `wardkeeper bundle release`.
 type rerelease struct {
-	from, output, keyFile, decision string
-	release                         release.Metadata
-	signing                         signing
+	from, output, keyFile, decision, approved string
+
+	release release.Metadata
+	signing signing
 }
 
 func newBundleReleaseCommand(p process) *cobra.Command {
@@ -29,6 +30,9 @@ func newBundleReleaseCommand(p process) *cobra.Command {
 		Long: `Release the content of an old bundle again, to roll back to it: a server refuses any release that is older than one it
 had. The files are unchanged; the manifest gets a new sequence and revision; the old signature is removed. The result is
 checked as a server would check it.
+
+Servers that require approval want what the old policy allows and the new one denies to be approved: "wardkeeper diff NEW OLD" lists it,
+and --approved adds the approvals.
 
 The sequence is the current time in seconds since 1970, or one more than that of the old bundle if that is higher. The
 revision is that of the old bundle followed by the new sequence, such as 1714d1d4e5f6+1795691474.
@@ -42,6 +46,7 @@ Exit status: 0 written, 1 the old bundle is refused, 2 not written.`,
 	flags.SortFlags = false
 	flags.StringVar(&r.from, "from", "", "old bundle `FILE`")
 	flags.StringVarP(&r.output, "output", "o", defaultBundle, "write the new bundle to `FILE`")
+	flags.StringVar(&r.approved, "approved", "", "`FILE` with approved changes, instead of the old approved.yaml")
 	flags.StringVar(&r.release.Revision, "revision", "", "`NAME` of the release (default: OLD+SEQUENCE)")
 	flags.Int64Var(&r.release.Sequence, "sequence", 0, "`NUMBER` that orders it among all releases (default: the current time)")
 	flags.StringVar(&r.keyFile, "verification-key", "", "`FILE` of public keys, one of which must have signed the old bundle")
@@ -86,7 +91,11 @@ func (r *rerelease) run(cmd *cobra.Command, p process) error {
 		return fmt.Errorf("--sequence is %d and the old bundle has %d: use a higher one", next.Sequence, before)
 	}
 	next.Revision = cmp.Or(r.release.Revision, next.Revision)
-	renewed, err := release.Rerelease(old, next)
+	approved, err := r.approvals()
+	if err != nil {
+		return err
+	}
+	renewed, err := release.Rerelease(old, next, approved)
 	if err != nil {
 		return bundleError(bundles.Refuse(bundles.Malformed, fmt.Errorf("%s: %w", r.from, err)))
 	}
@@ -94,4 +103,16 @@ func (r *rerelease) run(cmd *cobra.Command, p process) error {
 		return bundleError(err)
 	}
 	return publish(p, renewed, next, key, r.output)
+}
+
+// approvals returns the changes to approve; nil if none are named.
+func (r *rerelease) approvals() ([]byte, error) {
+	if r.approved == "" {
+		return nil, nil
+	}
+	data, err := readApproved(r.approved)
+	if err == nil {
+		_, err = decodeApprovals(data, r.approved)
+	}
+	return data, err
 }

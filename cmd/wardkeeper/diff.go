@@ -1,14 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -71,7 +67,7 @@ explored, or a part of the log is broken; 2 could not be compared.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&d.approved, "approved", "", "`FILE` with approved changes (default: approved.yaml of NEW, if it is a folder that has one)")
+	flags.StringVar(&d.approved, "approved", "", "`FILE` with approved changes (default: approved.yaml of NEW, if there is one)")
 	flags.StringSliceVar(&d.actions, "action", nil, "compare questions about this `ACTION` alone (repeatable); what is about others is not explored")
 	flags.StringVar(&d.log, "log", "", "decide the questions in the log of decisions in `DIR` again by both policies, and list the answers that change")
 	flags.StringVar(&d.directory, "directory", "", "say who in the directory in `FILE` gains or loses what")
@@ -87,15 +83,16 @@ explored, or a part of the log is broken; 2 could not be compared.`,
 }
 
 func (d *diff) run(ctx context.Context, p process) error {
-	approvals, err := d.approvals()
-	if err != nil {
-		return err
-	}
+	var err error
 	c := proof.Comparison{Actions: d.actions, Forms: d.directory != ""}
 	if c.Was, err = openForProof(ctx, named(d.was), d.decision); err != nil {
 		return err
 	}
 	if c.Is, err = openForProof(ctx, named(d.is), d.decision); err != nil {
+		return err
+	}
+	approvals, err := d.approvals(c.Is.Revision())
+	if err != nil {
 		return err
 	}
 	for _, a := range d.actions {
@@ -167,14 +164,10 @@ func compare(ctx context.Context, p process, c proof.Comparison, approvals []pro
 }
 
 // compare compares a bundle with the policy that --diff names. The error is that of a change without approval, which is printed.
-func (b *build) compare(ctx context.Context, p process, r *bundles.Revision, files fs.FS) error {
-	var approvals []proof.Approval
-	data, err := fs.ReadFile(files, bundles.ApprovedFile)
-	if err == nil {
-		approvals, err = proof.DecodeApprovals(data)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w", filepath.Join(b.dir, bundles.ApprovedFile), err)
+func (b *build) compare(ctx context.Context, p process, r *bundles.Revision) error {
+	approvals, err := decodeApprovals(r.Approved, filepath.Join(b.dir, bundles.ApprovedFile))
+	if err != nil {
+		return err
 	}
 	var c proof.Comparison
 	if c.Was, err = openForProof(ctx, named(b.diff), b.decision); err != nil {
@@ -216,29 +209,16 @@ func (r *diffReport) status() error {
 	return nil
 }
 
-// approvals reads the approved changes.
-func (d *diff) approvals() ([]proof.Approval, error) {
-	if d.approved == "" && (d.is == builtIn || isArchive(d.is)) {
-		return nil, nil
+// approvals returns the approved changes: those of a file, or of the policy itself.
+func (d *diff) approvals(is *bundles.Revision) ([]proof.Approval, error) {
+	if d.approved == "" {
+		return decodeApprovals(is.Approved, filepath.Join(d.is, bundles.ApprovedFile))
 	}
-	name := cmp.Or(d.approved, filepath.Join(d.is, bundles.ApprovedFile))
-	file, err := os.Open(name)
-	if d.approved == "" && errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	data, err := readApproved(d.approved)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, proof.MaxApprovedSize+1))
-	if err != nil {
-		return nil, err
-	}
-	all, err := proof.DecodeApprovals(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return all, nil
+	return decodeApprovals(data, d.approved)
 }
 
 func (d *diff) print(p process, r *diffReport) error {

@@ -34,6 +34,9 @@ func (s *sidecar) gate(ctx context.Context, r *bundles.Revision) (follow.Candida
 	if err := s.checkDirectory(p); err != nil {
 		return nil, err
 	}
+	if err := s.checkApproved(ctx, r); err != nil {
+		return nil, err
+	}
 	return &candidate{s, p}, nil
 }
 

@@ -45,8 +45,9 @@ type sidecar struct {
 	decisions *decisionLog     // nil if decisions are not recorded
 	fleetKey  *fleetkey.Keys   // nil if there is none
 
-	interpreted bool // whether policies are interpreted even if they can be compiled
-	logger      *slog.Logger
+	interpreted     bool // whether policies are interpreted even if they can be compiled
+	requireApproval bool // whether a new policy has to approve what it allows
+	logger          *slog.Logger
 
 	stopping atomic.Bool // it is not ready any more, and about to stop
 
@@ -59,6 +60,7 @@ var errNoDirectory = errors.New("--directory is missing: the policy needs a file
 // openSidecar opens policy and directory. Its error joins the faults of both.
 func openSidecar(ctx context.Context, cfg sidecarConfig, logger *slog.Logger) (*sidecar, error) {
 	s := &sidecar{interpreted: cfg.evaluator == pdp.Interpreted, logger: logger, decisions: cfg.decisions, fleetKey: cfg.fleetKey}
+	s.requireApproval = cfg.bundle != nil && cfg.bundle.RequiresApproval()
 	engine := pdp.Config{Timeout: cfg.timeout, ServeData: cfg.serveData, Logger: logger, Stale: s.stale, Recorder: cfg.decisions.recorderOf(),
 		FleetKey: cfg.fleetKey, Guards: cfg.guards}
 	if cfg.cached != nil {

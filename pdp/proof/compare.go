@@ -56,6 +56,8 @@ type Comparison struct {
 	Actions []string
 	// Progress is called after each world, one call at a time; it may be nil.
 	Progress func(done, of int)
+	// Workers is how many worlds are compared at a time; 0 is as many as there are processors. Each takes up to 100 MB.
+	Workers int
 	// MaxNodes is how large the diagrams of a world may be; 0 is [explore.MaxNodes].
 	MaxNodes int
 	// Forms says that the forms of the questions that are allowed by one policy alone are to be found.
@@ -109,7 +111,7 @@ type comparer struct {
 	forms  map[string]*ChangedForms
 }
 
-// Compare explores all small worlds with two policies and returns where their answers differ. It uses all processors. The error
+// Compare explores all small worlds with two policies and returns where their answers differ. The error
 // is that of the context, or says why nothing could be compared; that includes an example to which a policy answers otherwise than was
 // found out.
 func Compare(ctx context.Context, c Comparison) (*Differences, error) {
@@ -133,7 +135,7 @@ func Compare(ctx context.Context, c Comparison) (*Differences, error) {
 	if len(c.Actions) > 0 {
 		r.report.NotExplored = append(r.report.NotExplored, "everything but "+strings.Join(c.Actions, ", ")+": it was left out")
 	}
-	err := eachQuestion(ctx, questions, c.Progress, func(ctx context.Context, q world.Question) error { return r.one(ctx, both, q) })
+	err := eachQuestion(ctx, questions, c.Workers, c.Progress, func(ctx context.Context, q world.Question) error { return r.one(ctx, both, q) })
 	if err != nil {
 		return nil, err
 	}

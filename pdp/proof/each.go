@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"slices"
@@ -9,16 +10,16 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/proof/world"
 )
 
-// eachQuestion calls a function for the world of each question, on all processors. Progress, which may be nil, is called after each
-// world, one call at a time. The error is that of the context or the first of a call.
-func eachQuestion(ctx context.Context, questions []world.Question, progress func(done, of int), call func(context.Context, world.Question) error) error {
+// eachQuestion calls a function for the world of each question, for so many at a time; 0 is as many as there are processors. Progress,
+// which may be nil, is called after each world, one call at a time. The error is that of the context or the first of a call.
+func eachQuestion(ctx context.Context, questions []world.Question, workers int, progress func(done, of int), call func(context.Context, world.Question) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := make(chan world.Question)
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	done := 0
-	for range runtime.GOMAXPROCS(0) {
+	for range cmp.Or(workers, runtime.GOMAXPROCS(0)) {
 		wait.Go(func() {
 			for q := range next {
 				if err := call(ctx, q); err != nil {

@@ -121,7 +121,7 @@ func (r *verifier) explore(ctx context.Context, d *explore.Decision) error {
 		}
 		questions = append(questions, q)
 	}
-	return eachQuestion(ctx, questions, r.Progress, func(ctx context.Context, q world.Question) error { return r.one(ctx, d, q) })
+	return eachQuestion(ctx, questions, 0, r.Progress, func(ctx context.Context, q world.Question) error { return r.one(ctx, d, q) })
 }
 
 // one explores one world. What cannot be explored leaves every property about it undecided.

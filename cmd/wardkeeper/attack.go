@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -23,14 +22,15 @@ const statusOpen = 3
 // attackFlags holds the flags of `wardkeeper attack`.
 type attackFlags struct {
 	attack.Config
-	directory, output, bundle, decision string
-	json                                bool
+	wholeFlags
+	output, bundle, decision string
+	json                     bool
 }
 
 func newAttackCommand(p process) *cobra.Command {
 	var a attackFlags
 	cmd := &cobra.Command{
-		Use:   "attack --directory FILE [flags]",
+		Use:   "attack --directory FILE|URL [flags]",
 		Short: "Look for sequences of allowed changes that add up to an attack",
 		Long: `Look for the shortest sequences of changes, each allowed by the policy, by which an account of the directory
 
@@ -48,6 +48,8 @@ everything up to --depth changes was looked at. What was left out is listed. Cha
 
 Each step is printed as a command that asks it again. With --output its directory is written, so that it can be pasted.
 
+` + wholeHelp + `
+
 Exit status: 0 no path; 1 a path was found; 2 could not be searched; 3 none was found, but not everything was looked at.`,
 		Example: `  wardkeeper attack --directory directory.yaml
   wardkeeper attack --directory directory.yaml --from ed_admin --reach regional_admin --goal power --depth 3
@@ -56,7 +58,7 @@ Exit status: 0 no path; 1 a path was found; 2 could not be searched; 3 none was 
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&a.directory, "directory", "", "`FILE` with the users and locations: few, but typical ones")
+	a.register(flags, "`FILE` or URL with the users and locations: few, but typical ones")
 	flags.StringVar(&a.Organization, "organization", "", "attack the organization with this `ID` alone")
 	flags.StringVar(&a.From, "from", "", "attack from accounts that hold `ROLE` (default: any)")
 	flags.StringVar(&a.Reach, "reach", "", "the `ROLE` whose power is to be reached (default: any)")
@@ -83,13 +85,12 @@ func (a *attackFlags) run(ctx context.Context, p process) error {
 	if policy.Vocabulary() == nil {
 		return errors.New("only a policy that judges by membership facts can be attacked")
 	}
-	file, err := openDirectory(a.directory, policy.Vocabulary(), slog.New(slog.DiscardHandler), nil)
+	d, err := a.read(ctx, p, policy.Vocabulary())
 	if err != nil {
 		return err
 	}
-	defer func() { _ = file.Close() }()
 	progress := terminal.NewProgress(p.stderr)
-	a.Policy, a.Directory = policy, file.Directory()
+	a.Policy, a.Config.Directory = policy, d.Directory
 	a.Progress = func(states, decisions int) {
 		progress.Say(fmt.Sprintf("%s looked at, %s", terminal.Count(states, "state"), terminal.Count(decisions, "decision")))
 	}
@@ -98,12 +99,13 @@ func (a *attackFlags) run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	report.LeftOut = append(report.LeftOut, d.leftOut(maxIncomplete)...)
 	if a.output != "" {
 		if err := a.write(report); err != nil {
 			return err
 		}
 	}
-	if err := a.print(p, report); err != nil {
+	if err := a.print(p, &attackReport{report, d.directoryRead}); err != nil {
 		return err
 	}
 	return map[string]error{
@@ -115,7 +117,7 @@ func (a *attackFlags) run(ctx context.Context, p process) error {
 func (a *attackFlags) check() error {
 	var errs []error
 	if a.directory == "" {
-		errs = append(errs, errors.New("--directory is missing: name the file of the directory"))
+		errs = append(errs, errors.New("--directory is missing: name a file or an address"))
 	}
 	if a.Depth < 1 || a.Depth > attack.MaxDepth {
 		errs = append(errs, fmt.Errorf("--depth is %d: use 1 to %d", a.Depth, attack.MaxDepth))
@@ -147,7 +149,13 @@ func (a *attackFlags) check() error {
 	return errors.Join(errs...)
 }
 
-func (a *attackFlags) print(p process, report *attack.Report) error {
+// attackReport says what was found in which directory.
+type attackReport struct {
+	*attack.Report
+	Directory directoryRead `json:"directory"`
+}
+
+func (a *attackFlags) print(p process, report *attackReport) error {
 	if a.json {
 		data, err := json.Marshal(report)
 		if err != nil {

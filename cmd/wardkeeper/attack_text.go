@@ -69,10 +69,10 @@ func rolesOfAttacker(f *attack.Finding) string {
 	return strings.Join(slices.Compact(roles), " and ")
 }
 
-func (a *attackFlags) lines(report *attack.Report) []string {
+func (a *attackFlags) lines(report *attackReport) []string {
 	var lines []string
 	none, open := map[string][]string{}, map[string][]string{}
-	for _, g := range grouped(report) {
+	for _, g := range grouped(report.Report) {
 		f := g.shortest
 		where := f.Goal + " in " + terminal.Printable(f.Organization)
 		switch {
@@ -92,7 +92,7 @@ func (a *attackFlags) lines(report *attack.Report) []string {
 			where, strings.Join(open[where], "; "), terminal.Count(report.Depth, "change"), a.MaxStates))
 	}
 	lines = append(lines, fmt.Sprintf("%s looked at by %s; control: %s", terminal.Count(report.States, "state"), terminal.Count(report.Decisions, "decision"),
-		cmp.Or(strings.Join(report.Control, ", "), "none")))
+		cmp.Or(strings.Join(report.Control, ", "), "none")), "directory: "+report.Directory.String())
 	for _, left := range report.LeftOut {
 		lines = append(lines, "  left out: "+terminal.Printable(left))
 	}
@@ -113,7 +113,7 @@ func (a *attackFlags) path(g *attackers, where string) []string {
 			line += " (" + step.Rule + ")"
 		}
 		directory := a.directory
-		if i > 0 {
+		if i > 0 || !a.isFile() {
 			directory = a.fileOf(g.number, i+1)
 		}
 		lines = append(lines, terminal.Printable(line), "     "+terminal.Printable(proof.AskCommand(step.Question, directory, a.bundle)))
@@ -126,7 +126,7 @@ func (a *attackFlags) fileOf(path, step int) string {
 	return filepath.Join(cmp.Or(a.output, "DIR"), fmt.Sprintf("path-%d-step-%d.json", path, step))
 }
 
-// write writes the directory before each step of a path but the first.
+// write writes the directory before each step of a path; that before the first is there if it is a file.
 func (a *attackFlags) write(report *attack.Report) error {
 	if err := os.MkdirAll(a.output, 0o700); err != nil {
 		return err
@@ -139,6 +139,11 @@ func (a *attackFlags) write(report *attack.Report) error {
 		}
 		number++
 		changed := map[string]facts.UserRecord{}
+		if !a.isFile() {
+			if err := os.WriteFile(a.fileOf(number, 1), a.encode(changed), 0o600); err != nil {
+				return err
+			}
+		}
 		for n, step := range f.Path[:len(f.Path)-1] {
 			changed[step.After.ID] = step.After
 			if err := os.WriteFile(a.fileOf(number, n+2), a.encode(changed), 0o600); err != nil {
@@ -152,7 +157,7 @@ func (a *attackFlags) write(report *attack.Report) error {
 // encode returns the directory with some records changed, or added.
 func (a *attackFlags) encode(changed map[string]facts.UserRecord) []byte {
 	var locations []record.Location
-	for _, l := range a.Directory.AllLocations() {
+	for _, l := range a.Config.Directory.AllLocations() {
 		locations = append(locations, record.Location{LocationRecord: l.Record()})
 	}
 	b := append([]byte(`{"locations": `), record.EncodeLocations(nil, locations)...)
@@ -162,7 +167,7 @@ func (a *attackFlags) encode(changed map[string]facts.UserRecord) []byte {
 		b = record.EncodeUser(append(b, separator...), &record.User{UserRecord: rec})
 		separator = ",\n"
 	}
-	for _, u := range a.Directory.AllUsers() {
+	for _, u := range a.Config.Directory.AllUsers() {
 		if _, isChanged := changed[u.ID()]; !isChanged {
 			add(u.Record())
 		}

@@ -21,9 +21,9 @@ import (
 type diff struct {
 	was, is                 string // paths of the policies
 	approved, decision, log string
-	directory               string
-	actions                 []string
-	json, markdown          bool
+	wholeFlags
+	actions        []string
+	json, markdown bool
 }
 
 func newDiffCommand(p process) *cobra.Command {
@@ -56,12 +56,15 @@ role, and over how many users or locations. People are counted once, and named b
 Numbers of an action with properties, or where not everything was explored, are lower bounds and called "at least". People without
 an assignment are not asked about.
 
+` + wholeHelp + `
+
 Exit status: 0 nothing that was denied is allowed without approval, and everything was explored; 1 something is, or was not
-explored, or a part of the log is broken; 2 could not be compared.`,
+explored, or a part of the log is broken, or the directory is incomplete; 2 could not be compared.`,
 		Example: `  wardkeeper diff old/policies policies
   wardkeeper diff policy.tar.gz policies --markdown >comment.md
   wardkeeper diff policy.tar.gz policies --log /var/log/wardkeeper
   wardkeeper diff policy.tar.gz policies --directory directory.yaml
+  PGPASSFILE=pgpass wardkeeper diff policy.tar.gz policies --directory postgres://reader@db/app
   wardkeeper diff ` + builtIn + ` my/policies --action assignment.remove --json`,
 		Args: arguments("OLD", "NEW"),
 	}
@@ -70,7 +73,7 @@ explored, or a part of the log is broken; 2 could not be compared.`,
 	flags.StringVar(&d.approved, "approved", "", "`FILE` with approved changes (default: approved.yaml of NEW, if there is one)")
 	flags.StringSliceVar(&d.actions, "action", nil, "compare questions about this `ACTION` alone (repeatable); what is about others is not explored")
 	flags.StringVar(&d.log, "log", "", "decide the questions in the log of decisions in `DIR` again by both policies, and list the answers that change")
-	flags.StringVar(&d.directory, "directory", "", "say who in the directory in `FILE` gains or loses what")
+	d.register(flags, "say who in the directory in `FILE`, or at a URL, gains or loses what")
 	flags.StringVar(&d.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides")
 	flags.BoolVar(&d.json, "json", false, "print the changes as one line of JSON")
 	flags.BoolVar(&d.markdown, "markdown", false, "print the changes as a comment for a pull request")
@@ -203,7 +206,7 @@ func named(name string) string {
 
 // status returns the exit status of a comparison.
 func (r *diffReport) status() error {
-	if r.Unapproved() > 0 || len(r.NotExplored) > 0 || len(r.Beyond) > 0 || r.Log != nil && r.Log.Broken {
+	if r.Unapproved() > 0 || len(r.NotExplored) > 0 || len(r.Beyond) > 0 || r.Log != nil && r.Log.Broken || r.Directory != nil && r.Directory.Faults > 0 {
 		return &exitError{status: statusNo}
 	}
 	return nil

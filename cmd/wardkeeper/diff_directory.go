@@ -20,15 +20,16 @@ import (
 
 // directoryChanges says who in a directory gains or loses what.
 type directoryChanges struct {
-	Name          string         `json:"name"`
-	Revision      string         `json:"revision"`
+	directoryRead
 	Users         int            `json:"users"`
 	Locations     int            `json:"locations"`
 	Organizations int            `json:"organizations"`
 	Actions       []string       `json:"actions"` // that were asked about
 	Decisions     int            `json:"decisions"`
 	Changes       []peopleChange `json:"changes"`
-	NotCounted    []string       `json:"not_counted"` // actions whose changes are about nobody and nothing that a directory has
+	NotCounted    []string       `json:"not_counted"`          // actions whose changes are about nobody and nothing that a directory has
+	Incomplete    []string       `json:"incomplete,omitempty"` // some faults of records that are left out, or changed while they were read
+	Faults        int            `json:"faults,omitempty"`     // the number of all of them
 }
 
 // peopleChange is a change for those who hold a role at a kind of location.
@@ -53,13 +54,11 @@ func (d *diff) people(ctx context.Context, p process, report *proof.Differences)
 	if err != nil {
 		return nil, err
 	}
-	file, err := openDirectory(d.directory, wordsOfBoth(was.Vocabulary(), is.Vocabulary()), slog.New(slog.DiscardHandler), nil)
+	people, err := d.read(ctx, p, wordsOfBoth(was.Vocabulary(), is.Vocabulary()))
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = file.Close() }()
-	people := file.Directory()
-	found := &directoryChanges{Name: d.directory, Revision: people.Revision(), Actions: []string{}, Changes: []peopleChange{}, NotCounted: []string{}}
+	found := &directoryChanges{directoryRead: people.directoryRead, Incomplete: people.leftOut(maxIncomplete), Faults: people.faults, Actions: []string{}, Changes: []peopleChange{}, NotCounted: []string{}}
 	cfg := review.Config{Directory: people}
 	exact := map[string]bool{}
 	for _, changed := range report.Forms {
@@ -94,7 +93,7 @@ func (d *diff) people(ctx context.Context, p process, report *proof.Differences)
 	all, counts, err := review.Compare(ctx, cfg)
 	progress.Clear()
 	if errors.Is(err, review.ErrTellsApart) {
-		return nil, fmt.Errorf("the people of %s cannot be counted: %w", terminal.Printable(d.directory), errByIDs)
+		return nil, fmt.Errorf("the people of %s cannot be counted: %w", terminal.Printable(people.Name), errByIDs)
 	}
 	if err != nil {
 		return nil, err
@@ -176,10 +175,25 @@ func (c *directoryChanges) section(ids bool) diffSection {
 	for i := range c.Changes {
 		s.texts = append(s.texts, c.Changes[i].sentence(ids))
 	}
+	s.texts = append(s.texts, c.incomplete(ids)...)
 	for _, action := range c.NotCounted {
 		s.texts = append(s.texts, fmt.Sprintf("%s changes for questions that are about nobody and nothing in a directory: not counted", action))
 	}
 	return s
+}
+
+// maxIncomplete limits the faults of a directory that are printed.
+const maxIncomplete = 20
+
+// incomplete says what of the directory is not counted, or not as it was at its moment.
+func (c *directoryChanges) incomplete(ids bool) (texts []string) {
+	if c.Faults > 0 {
+		texts = append(texts, fmt.Sprintf("the directory is incomplete: %s of records that are left out, or changed while they were read", terminal.Count(c.Faults, "fault")))
+	}
+	if ids {
+		texts = append(texts, c.Incomplete...)
+	}
+	return texts
 }
 
 func (c *peopleChange) sentence(ids bool) string {

@@ -185,7 +185,7 @@ users:
 	got = run(t, nil, "diff", old, old, "--directory", people)
 	require.Equal(t, statusOK, got.status, got)
 	require.Contains(t, got.out, "In the directory nobody gains or loses anything")
-	got = run(t, nil, "diff", old, clerks, "--directory", "postgres://db/app")
+	got = run(t, nil, "diff", old, clerks, "--directory", "redis://db/app")
 	require.Equal(t, statusFailed, got.status, got)
 }
 

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/factsource"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/survey"
@@ -20,9 +17,6 @@ import (
 type directoryCheck struct {
 	config, bundle, decision string
 }
-
-// surveyTimeout is the timeout of one request: higher than a server's, because no decision waits for it.
-const surveyTimeout = 30 * time.Second
 
 func newDirectoryCheckCommand(p process) *cobra.Command {
 	var c directoryCheck
@@ -83,24 +77,15 @@ func (c *directoryCheck) run(ctx context.Context, p process, args []string) erro
 
 // settings loads the settings of serve. It does not need them for a file named as an argument.
 func (c *directoryCheck) settings(p process, args []string) (*config.Settings, error) {
-	if len(args) == 1 && config.KindOf(args[0]) == config.FileDirectory {
+	if len(args) == 0 {
+		return membershipSettings(p, c.config, "")
+	}
+	if config.KindOf(args[0]) == config.FileDirectory {
 		s := config.Default()
 		s.Directory = args[0]
 		return s, nil
 	}
-	given := map[string]string{}
-	if c.config != "" {
-		given[config.FileFlag] = c.config
-	}
-	s, err := config.Load(p.environ, given)
-	if len(args) == 1 {
-		s.Directory = args[0]
-	}
-	if s.Directory == "" && err == nil {
-		return nil, errors.New("FILE is missing: name a file or an address, or set the directory in the settings")
-	}
-	s.Redis, s.ChangesTokenFile = "", "" // not used here
-	return s, errors.Join(err, s.ValidateMembership())
+	return membershipSettings(p, c.config, args[0])
 }
 
 // survey reads and checks an application or a database.
@@ -109,20 +94,11 @@ func (c *directoryCheck) survey(ctx context.Context, p process, s *config.Settin
 	if err != nil {
 		return err
 	}
-	m := &s.Membership
-	m.HTTP.Timeout, m.Postgres.Timeout = max(m.HTTP.Timeout, surveyTimeout), max(m.Postgres.Timeout, surveyTimeout)
-	origin, err := factsource.OpenOrigin(s, slog.New(slog.DiscardHandler))
+	cfg, progress, err := p.surveyOf(s, policy.Vocabulary())
 	if err != nil {
 		return err
 	}
-	defer func() { _ = origin.Close() }()
-	progress := terminal.NewProgress(p.stderr)
-	cfg := survey.Config{
-		Origin: origin, Timeout: 5 * surveyTimeout, Progress: func(done int) { progress.Count(done, "record") },
-	}
-	if v := policy.Vocabulary(); v != nil {
-		cfg.Vocabulary = *v
-	}
+	defer func() { _ = cfg.Origin.Close() }()
 	found, err := survey.Run(ctx, cfg)
 	progress.Clear()
 	var faults *record.Faults

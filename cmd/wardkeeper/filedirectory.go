@@ -126,7 +126,7 @@ func (d *fileDirectory) close() {
 // openDirectory opens a directory file and checks it against a vocabulary; nil admits everything.
 func openDirectory(path string, v *pdp.Vocabulary, logger *slog.Logger, onReload func()) (*directory.File, error) {
 	if config.KindOf(path) != config.FileDirectory {
-		return nil, errors.New("this command needs a directory file: only serve and directory check read an application or a database")
+		return nil, errors.New("this command needs a directory file: serve, directory check, review, diff and attack read an application or a database")
 	}
 	cfg := directory.FileConfig{Path: path, Logger: logger}
 	if v != nil {

@@ -26,17 +26,18 @@ import (
 
 // accessReview holds the flags of `wardkeeper review`.
 type accessReview struct {
-	directory, output, format, signingKey string
-	bundle, decision                      string
-	log, logKey                           string
-	each                                  bool
-	filter                                logFilter
+	wholeFlags
+	output, format, signingKey string
+	bundle, decision           string
+	log, logKey                string
+	each                       bool
+	filter                     logFilter
 }
 
 func newReviewCommand(p process) *cobra.Command {
 	var a accessReview
 	cmd := &cobra.Command{
-		Use:   "review --directory FILE --output DIR [flags]",
+		Use:   "review --directory FILE|URL --output DIR [flags]",
 		Short: "Review access: who may do what where, and by which rule",
 		Long: `Write the access review of a directory, as it is now, to a new folder:
 
@@ -44,6 +45,8 @@ func newReviewCommand(p process) *cobra.Command {
   orphans.csv    accounts of which nobody else may change anything, administrators among them
   unused.csv     the rows of access.csv that were never used, according to --decision-log
   manifest.json  the moment, the directory, the revision of the policy, the counts, and the SHA-256 of each file
+
+` + wholeHelp + ` The faults are in incomplete.csv.
 
 A row of access.csv says: SUBJECT, who holds ROLE at LOCATION, may do ACTION on COUNT of what OVER names, by RULE. The subject stands at
 LOCATION or beneath it, acts at any place of the organization, and gives the action suitable properties. Over "users" counts each user
@@ -62,15 +65,16 @@ alone. --signing-key signs the manifest ("wardkeeper log key" makes a key); "war
 A right counts as used where the log has an allowed decision, or a list, of that subject and action, from LOCATION or beneath it. The log is
 verified first, as by "wardkeeper log verify".
 
-Exit status: 0 written, 1 the log is broken, 2 not written.`,
+Exit status: 0 written, 1 the log is broken, 2 not written, 3 written of an incomplete directory.`,
 		Example: `  wardkeeper review --directory directory.yaml --output review-2026-11
+  PGPASSFILE=pgpass wardkeeper review --directory postgres://reader@db/app --output review-2026-11
   wardkeeper review --directory directory.yaml --output review-2026-11 --signing-key private.pem --decision-log /var/log/wardkeeper/decisions --since 2160h
   wardkeeper review verify review-2026-11 --key public.pem`,
 		Args: noSuchCommand,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&a.directory, "directory", "", "`FILE` with the users and locations")
+	a.register(flags, "`FILE` or URL with the users and locations")
 	flags.StringVarP(&a.output, "output", "o", "", "write to the folder `DIR`, which must be new or empty")
 	flags.StringVar(&a.format, "format", string(accessreview.CSV), "`FORMAT` of the lists: csv, or json for one object a line")
 	flags.StringVar(&a.signingKey, "signing-key", "", "sign the manifest with the Ed25519 private key in `FILE` (PEM)")
@@ -95,13 +99,11 @@ func (a *accessReview) run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	file, err := openDirectory(a.directory, policy.Vocabulary(), slog.New(slog.DiscardHandler), nil)
+	d, err := a.read(ctx, p, policy.Vocabulary())
 	if err != nil {
 		return err
 	}
-	defer func() { _ = file.Close() }()
-	moment, d := file.Status().LoadedAt, file.Directory()
-	uses, err := a.readUses(p, d)
+	uses, err := a.readUses(p, d.Directory)
 	if err != nil {
 		return err
 	}
@@ -110,14 +112,17 @@ func (a *accessReview) run(ctx context.Context, p process) error {
 		return err
 	}
 	m := accessreview.Manifest{
-		Version: mainVersion(), Moment: moment.UTC(),
-		Directory: accessreview.Source{Name: a.directory, Revision: d.Revision()},
+		Version: mainVersion(), Moment: d.Moment, Incomplete: d.faults,
+		Directory: accessreview.Source{Name: d.Name, Revision: d.directoryRead.Revision},
 		Policy:    accessreview.Source{Name: policy.Revision().Source, Revision: policy.Revision().ID},
 	}
 	if uses != nil {
 		m.Log = &uses.Period
 	}
-	if m.Counts, err = a.write(ctx, p, folder, policy, d, uses); err == nil {
+	if m.Counts, err = a.write(ctx, p, folder, policy, d.Directory, uses); err == nil {
+		err = writeIncomplete(folder, d)
+	}
+	if err == nil {
 		err = folder.Finish(m, key)
 	}
 	if err != nil {
@@ -130,16 +135,33 @@ func (a *accessReview) run(ctx context.Context, p process) error {
 	if key == nil {
 		p.note("the manifest is not signed: name a key (--signing-key)")
 	}
-	return printLine(p.stdout, fmt.Sprintf("%s: %s and %s of %s in %s, as of %s, by policy %s", a.output, terminal.Count(m.Counts.Rows, "row"),
+	d.note(p)
+	err = printLine(p.stdout, fmt.Sprintf("%s: %s and %s of %s in %s, as of %s, by policy %s", a.output, terminal.Count(m.Counts.Rows, "row"),
 		terminal.Count(m.Counts.Orphans, "orphan"), terminal.Count(m.Counts.Users, "user"), terminal.Count(m.Counts.Locations, "location"),
 		m.Moment.Format(time.RFC3339), m.Policy.Revision))
+	if err == nil && d.faults > 0 {
+		err = &exitError{status: statusOpen}
+	}
+	return err
+}
+
+// writeIncomplete lists what of the directory is not reviewed, or not as of the moment.
+func writeIncomplete(folder *accessreview.Folder, d *wholeDirectory) error {
+	if d.faults == 0 {
+		return nil
+	}
+	list, err := folder.List("incomplete", "fault")
+	for i := 0; err == nil && i < len(d.incomplete); i++ {
+		err = list.Add(d.incomplete[i])
+	}
+	return err
 }
 
 // check checks the flags and returns the signing key; nil if there is none.
 func (a *accessReview) check() (ed25519.PrivateKey, error) {
 	var errs []error
 	if a.directory == "" {
-		errs = append(errs, errors.New("--directory is missing: name the file of the directory"))
+		errs = append(errs, errors.New("--directory is missing: name a file or an address"))
 	}
 	if a.output == "" {
 		errs = append(errs, errors.New("--output is missing: name a new folder"))

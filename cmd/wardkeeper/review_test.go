@@ -232,7 +232,7 @@ func TestReviewExplainsWhatIsMissing(t *testing.T) {
 		{[]string{"--directory", testDirectory, "-o", "x", "--format", "xml"}, `--format is "xml": use csv or json`},
 		{[]string{"--directory", testDirectory, "-o", "x", "--since", "24h"}, "name it (--decision-log)"},
 		{[]string{"--directory", testDirectory, "-o", "x", "--signing-key", "none.pem"}, "the signing key cannot be read"},
-		{[]string{"--directory", "postgres://db/app", "-o", "x"}, "needs a directory file"},
+		{[]string{"--directory", "redis://db/app", "-o", "x"}, "is an address of an unsupported kind"},
 	} {
 		got := run(t, nil, append([]string{"review"}, c.args...)...)
 		require.Equal(t, statusFailed, got.status, got)

@@ -43,8 +43,12 @@ Exit status: 0 valid, 1 changed or not signed, 2 could not be verified.`,
 		if len(keys) == 0 {
 			signed = "its signature is not checked: name the public key (--key)"
 		}
+		users := terminal.Count(m.Counts.Users, "user")
+		if m.Incomplete > 0 {
+			users += " of an incomplete directory"
+		}
 		return printLine(p.stdout, fmt.Sprintf("%s is valid, %s: %s of %s, as of %s, by policy %s", args[0], signed,
-			terminal.Count(m.Counts.Rows, "row"), terminal.Count(m.Counts.Users, "user"), m.Moment.Format(time.RFC3339), m.Policy.Revision))
+			terminal.Count(m.Counts.Rows, "row"), users, m.Moment.Format(time.RFC3339), m.Policy.Revision))
 	}
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
@@ -37,6 +38,21 @@ type Branches interface {
 	// them, each once, as they are at one moment. Version and History are those of the organization then. It returns nil if
 	// there is no such organization.
 	Branches(ctx context.Context, root string, locations []string) (*RawRecord, error)
+}
+
+// Snapshots is an [Origin] that can be read as it is at one moment.
+type Snapshots interface {
+	// Snapshot returns the records as they are now, until it is closed. Meanwhile it occupies a connection.
+	Snapshot(ctx context.Context) (Snapshot, error)
+}
+
+// Snapshot is an [Origin] at one moment. It answers one call after another.
+type Snapshot interface {
+	Origin
+	// AsOf returns the moment, by the clock of the system of record.
+	AsOf() time.Time
+	// AllUsers calls take for each user, in any order. take must not call the origin; its error ends the call.
+	AllUsers(ctx context.Context, take func(RawRecord) error) error
 }
 
 // RawRecord is a record as an [Origin] delivers it, before validation.

@@ -83,6 +83,9 @@ func readJSON(data []byte, v pdp.Vocabulary, faults *record.Faults) (*record.Doc
 	return record.ReadDocument(record.NewJSONDocument(data, v), v, faults)
 }
 
+// New returns the directory of records that have no fault, with the digest of its content.
+func New(in *record.Document, digest [sha256.Size]byte) *Directory { return build(in, digest, 1, nil) }
+
 // Revision returns an identifier of the content: the first 12 hex digits of its SHA-256.
 func (d *Directory) Revision() string { return hex.EncodeToString(d.digest[:6]) }
 

@@ -66,6 +66,9 @@ var _ facts.Source = (*File)(nil)
 // writerTimeout is how long OpenFile waits for a file that is being written.
 const writerTimeout = 5 * time.Second
 
+// settle is how long a changed file must stay unchanged unless the configuration says otherwise.
+const settle = 150 * time.Millisecond
+
 // OpenFile loads a directory file and watches it until Close. It fails if the file cannot be read. The error is a
 // [*record.Faults] if the directory violates a rule of policies/DOMAIN.md section 1.
 func OpenFile(cfg FileConfig) (*File, error) { return openFile(cfg, writerTimeout) }
@@ -78,7 +81,7 @@ func openFile(cfg FileConfig, writerTimeout time.Duration) (*File, error) {
 		cfg.Interval = 50 * time.Millisecond
 	}
 	if cfg.Settle <= 0 {
-		cfg.Settle = 150 * time.Millisecond
+		cfg.Settle = settle
 	}
 	f := &File{cfg: cfg, vocabulary: cfg.Vocabulary, closed: make(chan struct{}), done: make(chan struct{})}
 	w := newWatcher(cfg) // before the file is first read, so that no change is missed
@@ -94,6 +97,17 @@ func openFile(cfg FileConfig, writerTimeout time.Duration) (*File, error) {
 		w.run(f.closed, f.Reload)
 	}()
 	return f, nil
+}
+
+// ReadFile loads a directory file once, and returns the moment of which it is. The errors are those of [OpenFile].
+func ReadFile(path string, v pdp.Vocabulary) (d *Directory, asOf time.Time, err error) {
+	f := &File{cfg: FileConfig{Path: path}, vocabulary: v}
+	for start := time.Now(); ; time.Sleep(settle) {
+		asOf = time.Now()
+		if d, err = f.read(nil); !rotation.Unsettled(err) || time.Since(start) >= writerTimeout {
+			return d, asOf, err
+		}
+	}
 }
 
 // View implements [facts.Source]. A file has no announced changes, so a requirement that names one cannot be satisfied.

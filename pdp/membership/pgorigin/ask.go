@@ -59,6 +59,9 @@ func (p *Origin) ask(ctx context.Context, timeout time.Duration, question func(c
 
 // retryable reports whether another attempt may succeed. It forgets the queries if a column no longer exists.
 func (p *Origin) retryable(err error) bool {
+	if p.pinned != nil { // the transaction has failed as a whole
+		return false
+	}
 	var refused *pgconn.PgError
 	var broken net.Error
 	switch {
@@ -115,8 +118,13 @@ func (a connQuerier) Query(ctx context.Context, sql string, args ...any) (pgx.Ro
 	return a.conn.Query(ctx, sql, args...)
 }
 
-// withConn calls f with a connection of the pool.
+// withConn calls f with a connection.
 func (p *Origin) withConn(ctx context.Context, f func(*pgxpool.Conn) error) error {
+	if p.pinned != nil {
+		p.pinned.mu.Lock()
+		defer p.pinned.mu.Unlock()
+		return f(p.pinned.conn)
+	}
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
 		return p.waited(err)

@@ -67,6 +67,7 @@ const longTimeoutFactor = 5 // of the timeout, for lists and for the locations o
 // Origin is a [membership.Origin] that reads three tables or views. It is safe for concurrent use.
 type Origin struct {
 	pool          *pgxpool.Pool
+	pinned        *pinned // instead of the pool; nil but in a snapshot
 	listenAt      *address
 	tables        tables
 	channel       string

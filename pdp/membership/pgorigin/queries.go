@@ -16,10 +16,10 @@ const (
 
 // queries are the SQL of all queries. Each is a single statement, so that it reads one snapshot.
 type queries struct {
-	user, username, organization, branches, locations string
-	list                                              func(listShape) string
-	budget                                            func(listShape) int64
-	trigrams, short                                   bool // whether an index finds texts, and those of one and two characters
+	user, allUsers, username, organization, branches, locations string
+	list                                                        func(listShape) string
+	budget                                                      func(listShape) int64
+	trigrams, short                                             bool // whether an index finds texts, and those of one and two characters
 }
 
 func newQueries(t tables, has present, gathered, walked int) *queries {
@@ -33,6 +33,7 @@ func newQueries(t tables, has present, gathered, walked int) *queries {
 	}
 	q := &queries{
 		user:         w.bounded(fmt.Sprintf("FROM %s u WHERE u.id::text = $1 LIMIT 2", t.users)),
+		allUsers:     w.bounded(fmt.Sprintf("FROM %s u", t.users)),
 		username:     w.bounded(fmt.Sprintf("FROM %s u WHERE %s = %s LIMIT 2", t.users, canonical("u.username"), canonical("$1"))),
 		organization: w.organization(),
 		branches:     w.branches(),

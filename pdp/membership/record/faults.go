@@ -36,6 +36,15 @@ func (f *Faults) All() []string {
 	return all
 }
 
+// Subjects returns what the faults are about, in the order of All.
+func (f *Faults) Subjects() []Subject {
+	all := make([]Subject, len(f.found))
+	for i, one := range f.found {
+		all[i] = one.about
+	}
+	return all
+}
+
 // Count returns the number of all faults.
 func (f *Faults) Count() int { return f.total }
 

@@ -1,3 +1,3 @@
-// Package survey reads all records of an origin and reports their faults. `wardkeeper directory check` runs it, for
-// example before a source is used in production. It changes nothing. Start reading at [Run].
+// Package survey reads all records of an origin: to report their faults, as `wardkeeper directory check` does before a source is used
+// in production, or to keep those that have none. It changes nothing. Start reading at [Run] and [Read].
 package survey

@@ -9,7 +9,6 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 
-	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
@@ -33,16 +32,7 @@ type Result struct {
 // its contract. It returns the faults as a [*record.Faults]. Any other error means that not everything could be read.
 // Run keeps all locations in memory, but only two hashes of each user.
 func Run(ctx context.Context, cfg Config) (Result, error) {
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = time.Minute
-	}
-	if cfg.Progress == nil {
-		cfg.Progress = func(int) {}
-	}
-	s := &survey{
-		Config: cfg, validator: record.NewValidator(cfg.Vocabulary), faults: &record.Faults{},
-		byID: map[string]*record.Location{}, ids: map[textHash]bool{}, usernames: map[textHash]bool{},
-	}
+	s := newSurvey(cfg)
 	for _, check := range []func(context.Context) error{s.missing, s.locations, s.users} {
 		err := check(ctx)
 		if err != nil && !s.contractFault(record.Subject{}, err) {
@@ -53,6 +43,19 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		}
 	}
 	return s.found, s.faults.Err()
+}
+
+func newSurvey(cfg Config) *survey {
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = time.Minute
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = func(int) {}
+	}
+	return &survey{
+		Config: cfg, validator: record.NewValidator(cfg.Vocabulary), faults: &record.Faults{},
+		byID: map[string]*record.Location{}, ids: map[textHash]bool{}, usernames: map[textHash]bool{},
+	}
 }
 
 // contractFault reports whether the origin violated its contract, and adds a fault in that case. Any other error means
@@ -86,6 +89,8 @@ type survey struct {
 	ids, usernames map[textHash]bool
 
 	versions [record.Lists]versionUse
+
+	kept *kept // what [Read] keeps; nil otherwise
 }
 
 // versionUse records whether any record of a list has a version, and whether any has none.
@@ -106,6 +111,9 @@ func (s *survey) fault(about record.Subject, format string, args ...any) {
 
 // version adds a fault once per list if only some of its records have a version.
 func (s *survey) version(about record.Subject, version uint64) {
+	if s.kept != nil { // it says nothing of the records
+		return
+	}
 	v := &s.versions[about.List]
 	mixed := v.some && v.none
 	v.some, v.none = v.some || version > 0, v.none || version == 0
@@ -157,8 +165,7 @@ func (s *survey) locations(ctx context.Context) error {
 		for _, id := range ids {
 			about := record.Subject{List: record.LocationList, Index: len(document.Locations), ID: id}
 			if id <= after {
-				s.fault(about, "the list of locations is not in ascending order by bytes, each id once")
-				return nil // the list might never end
+				return errNotAscending // the list might never end
 			}
 			after = id
 			if seen[id] {
@@ -173,8 +180,10 @@ func (s *survey) locations(ctx context.Context) error {
 			break
 		}
 	}
-	s.byID = s.validator.CheckLocations(document.Locations, s.faults)
-	return nil
+	found := &record.Faults{}
+	s.byID = s.validator.CheckLocations(document.Locations, found)
+	s.faults.Join(found)
+	return s.keepLocations(document.Locations, found)
 }
 
 func (s *survey) organization(ctx context.Context, about record.Subject, document *record.Document, seen map[string]bool) error {
@@ -194,6 +203,7 @@ func (s *survey) organization(ctx context.Context, about record.Subject, documen
 	}
 	s.version(about, raw.Version)
 	s.found.Organizations++
+	before := s.faults.Count()
 	locations, faults, err := s.validator.Locations(s.validator.Tokens(raw.Record))
 	if err != nil {
 		s.fault(about, "its organization: %v", err)
@@ -218,106 +228,10 @@ func (s *survey) organization(ctx context.Context, about record.Subject, documen
 	if roots != 1 {
 		s.fault(about, "its organization has %d roots", roots)
 	}
-	return nil
+	return s.keepOrganization(raw.Record, len(document.Locations)-len(locations), len(document.Locations), s.faults.Count() > before)
 }
 
-// users reads all users, a page at a time.
-func (s *survey) users(ctx context.Context) error {
-	q := facts.UserQuery{Sort: facts.SortName, Limit: pageSize}
-	for {
-		var page membership.RawUsers
-		if err := s.call(ctx, func(ctx context.Context) (err error) {
-			page, err = s.Origin.Users(ctx, q)
-			return err
-		}); err != nil {
-			return err
-		}
-		before, last := len(s.ids), facts.Cursor{}
-		for i, raw := range page.Users {
-			u := s.user(raw)
-			if u != nil {
-				last = q.Sort.CursorAfter(&u.UserRecord)
-			}
-			if i == 0 && u != nil {
-				if err := s.sameAlone(ctx, u); err != nil {
-					return err
-				}
-			}
-		}
-		s.Progress(s.found.Locations + s.found.Users)
-		if !page.More {
-			return nil
-		}
-		if page.Next.ID != "" {
-			last = page.Next
-		}
-		if last == q.After || page.Next.ID == "" && len(s.ids) == before {
-			s.fault(record.Subject{}, "the list of users does not advance beyond the last page")
-			return nil
-		}
-		q.After = last
-	}
-}
-
-// user checks one user against all locations. It returns nil if the record cannot be read.
-func (s *survey) user(raw membership.RawRecord) *record.User {
-	about := record.Subject{List: record.UserList, Index: s.found.Users, ID: record.IDOf(raw.Record)}
-	s.found.Users++
-	s.version(about, raw.Version)
-	u, faults, err := s.validator.User(s.validator.Tokens(raw.Record))
-	if err != nil {
-		s.fault(about, "%v", err)
-		return nil
-	}
-	u.About.Index = about.Index
-	s.faults.Join(faults)
-	s.validator.CheckUser(u, s.byID, s.faults)
-	id := hashOf(u.ID)
-	if s.ids[id] {
-		s.fault(u.About, "another user has this id")
-	}
-	s.ids[id] = true
-	if u.Username != "" && u.Username != record.Unreadable {
-		name := hashOf(facts.FoldCanonical(u.Username))
-		if s.usernames[name] {
-			s.fault(u.About, "another user has this username")
-		}
-		s.usernames[name] = true
-	}
-	return u
-}
-
-// sameAlone checks that the origin also returns a listed user by id and by username.
-func (s *survey) sameAlone(ctx context.Context, u *record.User) error {
-	same := func(raw *membership.RawRecord) bool {
-		if raw == nil {
-			return false
-		}
-		other, _, err := s.validator.User(s.validator.Tokens(raw.Record))
-		return err == nil && other.ID == u.ID && record.SameUser(other.UserRecord, u.UserRecord)
-	}
-	return s.call(ctx, func(ctx context.Context) error {
-		raw, err := s.Origin.User(ctx, u.ID)
-		if err != nil {
-			return err
-		}
-		if !same(raw) {
-			s.fault(u.About, "the source does not return the same record by its id")
-		}
-		if !facts.IsUsername(u.Username) {
-			return nil
-		}
-		named, err := s.Origin.UserByUsername(ctx, facts.FoldCanonical(u.Username))
-		if err != nil {
-			return err
-		}
-		found := false
-		for i := range named {
-			found = found || same(&named[i])
-		}
-		if !found {
-			s.fault(u.About, "the source does not return the same record by its username, which ignores case and Unicode composition")
-		}
-		return nil
-	})
-}
+var (
+	errNotAscending = membership.NewContractError("the list of locations is not in ascending order by bytes, each id once")
+	errNoAdvance    = membership.NewContractError("the list of users does not advance beyond the last page")
+)

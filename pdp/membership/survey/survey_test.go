@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,6 +120,51 @@ func TestSurveyOfDatabaseReportsFaultsAndMissingColumns(t *testing.T) {
 	for _, column := range []string{"title", "given", "family", "status", "default_location", "last_login"} {
 		assert.ErrorContains(t, few, "few."+column+" is missing")
 	}
+}
+
+// What nothing can be decided about is left out, with everybody who is assigned there, and named.
+func TestReadLeavesOutWhatIsFaulty(t *testing.T) {
+	server := servertest.StartPostgres(t)
+	url := server.Database()
+	d := origintest.ParseDirectory(t, `{"locations": [{"id": "r1", "kind": "region", "model": "regional"}, {"id": "r2", "kind": "region", "model": "regional"}, {"id": "d2", "kind": "division", "parent": "r2"}],
+		"users": [{"id": "one", "default_location": "r1", "assignments": [{"location": "r1", "role": "regional_admin"}]}, {"id": "none"},
+			{"id": "two", "default_location": "r1", "assignments": [{"location": "r1", "role": "regional_admin"}, {"location": "r2", "role": "regional_admin"}]}, {"id": "three"}]}`)
+	require.NoError(t, pgorigin.Import(t.Context(), pgorigin.Target{URL: url, Schema: true}, d, nil))
+	conn := servertest.Connect(t, url)
+	servertest.Exec(t, conn, `CREATE VIEW places AS SELECT id, name, CASE id WHEN 'd2' THEN 'facility' ELSE kind END AS kind, parent, model, plan FROM locations;
+		CREATE VIEW twice AS SELECT * FROM users UNION ALL SELECT * FROM users WHERE id = 'three'`)
+	read := func(tables pgorigin.Tables) *survey.Reading {
+		t.Helper()
+		snapshot, err := pgOrigin(t, pgorigin.Config{URL: url, Tables: tables}).Snapshot(t.Context())
+		require.NoError(t, err)
+		defer func() { require.NoError(t, snapshot.Close()) }()
+		reading, err := survey.Read(t.Context(), survey.Config{Origin: snapshot, Vocabulary: fixture.Vocabulary()})
+		require.NoError(t, err)
+		return reading
+	}
+	ids := func(r *survey.Reading) (all []string) {
+		for _, l := range r.Document.Locations {
+			all = append(all, l.ID)
+		}
+		for _, u := range r.Document.Users {
+			all = append(all, u.ID)
+		}
+		slices.Sort(all)
+		return all
+	}
+	whole := read(pgorigin.Tables{})
+	assert.Nil(t, whole.LeftOut)
+	assert.Equal(t, []string{"d2", "none", "one", "r1", "r2", "three", "two"}, ids(whole))
+	assert.Equal(t, whole.Digest, read(pgorigin.Tables{}).Digest)
+
+	faulty := read(pgorigin.Tables{Locations: "places"})
+	assert.Equal(t, []string{"none", "one", "r1", "three"}, ids(faulty))
+	assert.Equal(t, []string{`location "d2": a facility cannot lie beneath a region, as "r2" is`, `user "two": the organization of the assignment at "r2" has faults`}, faulty.LeftOut.All())
+	assert.NotEqual(t, whole.Digest, faulty.Digest)
+
+	twice := read(pgorigin.Tables{Users: "twice"})
+	assert.Equal(t, []string{"d2", "none", "one", "r1", "r2", "two"}, ids(twice), "nobody knows which record is the right one")
+	assert.Equal(t, []string{`user "three": another user has this id`}, twice.LeftOut.All())
 }
 
 func httpOrigin(t *testing.T, a *origintest.Application, address string) *httporigin.Origin {

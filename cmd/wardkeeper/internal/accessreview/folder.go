@@ -25,15 +25,17 @@ const (
 
 // Manifest says what a review was made of and what its files are.
 type Manifest struct {
-	Kind      string        `json:"kind"` // "access review"
-	Version   string        `json:"version"`
-	Moment    time.Time     `json:"moment"` // the directory was in this state
-	Directory Source        `json:"directory"`
-	Policy    Source        `json:"policy"`
-	Counts    review.Counts `json:"counts"`
-	Log       *LogPeriod    `json:"log,omitempty"` // nil: nothing is said of what was used
-	Files     []File        `json:"files"`
-	Key       string        `json:"key,omitempty"` // the id of the key that signed; absent if none did
+	Kind      string    `json:"kind"` // "access review"
+	Version   string    `json:"version"`
+	Moment    time.Time `json:"moment"` // the directory was in this state
+	Directory Source    `json:"directory"`
+	// Incomplete is the number of faults of records that are not reviewed, or not as of the moment; the list incomplete has them, 10,000 at most.
+	Incomplete int           `json:"incomplete,omitempty"`
+	Policy     Source        `json:"policy"`
+	Counts     review.Counts `json:"counts"`
+	Log        *LogPeriod    `json:"log,omitempty"` // nil: nothing is said of what was used
+	Files      []File        `json:"files"`
+	Key        string        `json:"key,omitempty"` // the id of the key that signed; absent if none did
 }
 
 // Source names a directory or a policy, and its revision.

@@ -125,7 +125,8 @@ func OpenOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, err
 		return struct {
 			membership.Origin
 			membership.Pooled
-		}{origin, origin}, nil
+			membership.Snapshots
+		}{origin, origin, origin}, nil
 	}
 	return origin, nil
 }

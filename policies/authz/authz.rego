@@ -92,7 +92,6 @@ _supports(outcome) if {
 _asked_of_known if input.resource.type == "location"
 
 _asked_of_known if {
-	input.resource.type == "user"
 	input.action.name != "user.invite"
 	input.facts.user.id == input.resource.id
 	input.facts.user.within[input.facts.organization.id]

@@ -149,6 +149,14 @@ test_sys_7_and_sys_8_are_possible_without_a_role_where_some_role_would_do[note] 
 			"q": {"who": "hanna", "does": "admin.grant", "user": "hugo", "from": "mercy"},
 			"possible": true,
 		},
+		"a grant at the entity to its administrator": {
+			"q": {"who": "erin", "does": "admin.grant", "user": "hanna", "from": "mercy"},
+			"possible": false,
+		},
+		"a revoke of a role that is not held": {
+			"q": {"who": "sam", "does": "admin.revoke", "user": "hugo", "from": "sisters", "with": {"role": "entity_admin"}},
+			"possible": false,
+		},
 		"a grant from the system, which may name an entity": {
 			"q": {"who": "sam", "does": "admin.grant", "user": "victor", "from": "sisters"},
 			"possible": true,
@@ -170,6 +178,13 @@ test_sys_7_and_sys_8_are_possible_without_a_role_where_some_role_would_do[note] 
 	possible == c.possible
 }
 
+test_sys_2_is_possible_without_a_username if {
+	possible := data.authz.possible with input as asked(world, {
+		"who": "hanna", "does": "user.invite", "user": "newcomer", "from": "mercy", "with": {"new": true},
+	})
+	possible
+}
+
 # REG-6, REG-7, SYS-1, SYS-6 and PRA-1: an allow has a row as well, by the place and where the subject stands.
 test_row_of_an_allow[note] if {
 	some note, c in {
@@ -181,6 +196,7 @@ test_row_of_an_allow[note] if {
 		"an entity": {"q": {"who": "hanna", "does": "user.list", "location": "mercy", "from": "mercy"}, "row": "SYS-1"},
 		"a system": {"q": {"who": "sam", "does": "user.list", "location": "sisters", "from": "sisters"}, "row": "SYS-6"},
 		"a group": {"q": {"who": "olga", "does": "user.list", "location": "smile", "from": "smile"}, "row": "PRA-1"},
+		"a switch to a practice": {"q": {"who": "olga", "does": "location.switch", "location": "smile-a"}, "row": "PRA-9"},
 	}
 	row := data.authz.row with input as asked(world, c.q)
 	row == c.row

@@ -24,8 +24,6 @@ _empowered if {
 	_self_is_allowed(_action.allow_self)
 }
 
-_empowered if _using(input.facts.model)
-
 # Whose invitation it is, and that nobody deletes, are for stage 3.
 _empowered if input.action.name in {"invitation.accept", "invitation.reject", "user.delete"}
 
@@ -118,7 +116,6 @@ _told_reasons := [reason |
 # The model's own rule comes before an ALL row, and else the later of two.
 _outranked(code, field, rule) if {
 	some [same_code, same_field, other] in _found
-	other != rule
 	same_code == code
 	same_field == field
 	_rank(other) > _rank(rule)

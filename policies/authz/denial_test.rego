@@ -124,6 +124,35 @@ test_all_11_tries_twenty_in_sorted_order[note] if {
 	told == _advised(c.advice, c.region)
 }
 
+# Of the locations that are held, those beneath a role that does not reach down to the place come first in the order.
+test_all_11_place_that_one_may_not_stand_at_is_not_tried if {
+	held := [sprintf("d%02d", [n]) | some n in numbers.range(1, 20)]
+	directory := {
+		"locations": object.union(
+			{"all": {"kind": "region", "model": "regional"}, "beneath": {"kind": "facility", "parent": "d01"}},
+			{id: {"kind": "division", "parent": "all"} | some id in held},
+		),
+		"users": {
+			"boss": {"default_location": "d01", "assignments": object.union(
+				{id: "public_health" | some id in held},
+				{"d20": "division_admin"},
+			)},
+			"other": {"default_location": "d20", "assignments": {"d20": "public_health"}},
+		},
+	}
+	q := {"who": "boss", "does": "user.view", "user": "other", "at": "beneath", "from": "d01"}
+	answer_in(directory, q) == _sent_to("REG-11/not_permitted", ["d20"])
+}
+
+test_all_11_does_not_send_to_another_organization if {
+	doc := asked(world, {"who": "edna", "does": "user.view_locations", "user": "pat", "from": "abc"})
+	coast := object.union(place(world, "coast"), {"held": {"coast": "regional_admin"}})
+	answer_to(object.union(doc, {"facts": {"standings": {"coast": coast}}})) == {
+		"allow": false,
+		"reasons": ["REG-4/not_assigned_here"],
+	}
+}
+
 _advised(true, region) := _sent_to("REG-1/not_permitted", [region])
 
 _advised(false, _) := {"allow": false, "reasons": ["REG-1/not_permitted"]}
@@ -138,6 +167,13 @@ test_all_11_does_not_send_where_an_obligation_is_not_supported if {
 		"REG-10/other_location",
 		["ghi", "metro"],
 	)
+}
+
+test_all_11_sends_where_no_obligation_has_to_be_supported if {
+	answer({
+		"who": "victor", "does": "entity.create", "location": "newborn", "from": "sisters",
+		"context": {"supported_obligations": []},
+	}) == _sent_to("SYS-11/vendor_only", ["acme"])
 }
 
 test_all_13_caller_supports_each_obligation[note] if {
@@ -279,17 +315,24 @@ test_whole_denial_with_a_field if {
 
 # Section 2: the model's own row comes before an ALL row, and else the later of two.
 test_one_reason_is_named_by_the_most_specific_row[note] if {
-	some note, rule in {"an ALL row": "ALL-8", "an earlier row": "REG-7"}
+	some note, c in {
+		"an ALL row": {"rule": "ALL-8", "own": "REG-I4"},
+		"an earlier row": {"rule": "REG-7", "own": "REG-I4"},
+		"an ALL row after the model's": {"rule": "ALL-8", "own": "AID-4"},
+	}
 	actions := json.patch(data.authz.regional.actions, [{
 		"op": "add", "path": "default_location.change/rules/-",
 		"value": "assigned",
 	}])
-	rules := json.patch(data.authz.regional.rules, [{"op": "replace", "path": "assigned/rule", "value": rule}])
+	rules := json.patch(data.authz.regional.rules, [
+		{"op": "replace", "path": "assigned/rule", "value": c.rule},
+		{"op": "replace", "path": "active_assignment/rule", "value": c.own},
+	])
 	decision := data.authz.decision with input as asked(world, {
 		"who": "regina", "does": "default_location.change", "user": "sue",
 		"from": "north",
 	})
 		with data.authz.regional.actions as actions
 		with data.authz.regional.rules as rules
-	[reason.rule | some reason in decision.reasons] == ["REG-I4"]
+	[reason.rule | some reason in decision.reasons] == [c.own]
 }

@@ -111,8 +111,7 @@ _not_asked_for := {
 	"user.within": {"SYS-2", "PRA-5", "PRA-6"},
 	# ALL-10 is not judged.
 	"user.status": {"REG-3", "SYS-6", "PRA-5", "PRA-8 reactivate"},
-	# Somebody without assignments can be given one; the others warn about several (REG-W1, REG-W2) at the most.
-	"user.assignments": {"REG-3", "REG-5", "REG-11", "REG-11 reactivate", "SYS-6", "SYS-8", "PRA-5", "PRA-6"},
+	"user.assignments": {"PRA-6"},
 	"user.default_location": {"REG-3", "REG-5", "REG-6", "REG-7", "REG-11", "REG-11 reactivate"},
 }
 

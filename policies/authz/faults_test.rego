@@ -82,6 +82,10 @@ test_fault_in_the_roles_is_named[note] if {
 			"patch": {"op": "replace", "path": "ed_normal/offered_at", "value": ["ward"]},
 			"told": {"regional roles, ed_normal, offered_at: got [\"ward\"], expected a list of division; facility; region"},
 		},
+		"offered at what is not said": {
+			"patch": {"op": "remove", "path": "ed_normal/offered_at"},
+			"told": {"regional roles, ed_normal, offered_at: got nothing, expected a list of division; facility; region"},
+		},
 		"offered nowhere": {
 			"patch": {"op": "replace", "path": "ed_normal/offered_at", "value": []},
 			"told": {"regional roles, ed_normal, offered_at: got [], expected a list of division; facility; region"},

@@ -51,8 +51,6 @@ _place_in_organization if {
 }
 
 # SYS-8 has further places.
-_locations_in_organization if not input.action.name in {"admin.grant", "admin.revoke"}
-
 _locations_in_organization if {
 	every id in _locations { input.facts.locations[id].organization == input.facts.current.organization }
 }

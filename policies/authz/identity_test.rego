@@ -8,6 +8,8 @@ test_all_1_another_action_or_type_of_resource_is_unknown[note] if {
 		"another type": {"who": "regina", "does": "user.list", "user": "ed"},
 		"the type of another action": {"who": "regina", "does": "user.edit", "location": "metro"},
 		"a patient is viewed": {"who": "regina", "does": "user.view", "patient": "p"},
+		"incidents of a user, at one's location": {"who": "norm", "does": "incident.view", "user": "ed", "at": "abc"},
+		"incidents of a user, above it": {"who": "norm", "does": "incident.view", "user": "ed", "at": "north"},
 		"another model's, in a region": {"who": "regina", "does": "user.invite", "user": "ed"},
 		"another model's, in a health system": {"who": "sam", "does": "user.deactivate", "user": "hugo"},
 		"reactivation in a health system": {"who": "sam", "does": "user.reactivate", "user": "hugo"},
@@ -52,9 +54,9 @@ test_all_2_subject_is_of_type_user if {
 	})
 	answer_to(service) == {"allow": false, "reasons": ["ALL-2/unknown_subject"]}
 
-	# Even if facts came with it.
-	answer_to(object.union(doc, {"subject": {"type": "service"}})) == {
-		"allow": false, "reasons": ["ALL-2/unknown_subject"],
+	# Even if facts came with it, or those of somebody else.
+	every other in [{"subject": {"type": "service"}}, {"facts": {"subject": {"id": "dina"}}}] {
+		answer_to(object.union(doc, other)) == {"allow": false, "reasons": ["ALL-2/unknown_subject"]}
 	}
 }
 

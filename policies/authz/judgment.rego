@@ -29,11 +29,9 @@ _allowed(model, at, place) if {
 	_complete(model, action, at, place)
 }
 
-# Allowed from a location, whatever properties are still to come.
+# Allowed from a location, whatever properties are still to come, if nothing of stage 1 is broken.
 _possible(model, at, place) if {
 	action := _actions[model][input.action.name]
-	action.resource == input.resource.type
-	_stands_at(model, at)
 	_power(model, at, place)
 	_self_is_allowed(action.allow_self)
 	_broken(model, action.rules, at, place) == set()

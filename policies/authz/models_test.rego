@@ -115,6 +115,9 @@ test_all_9_nobody_changes_their_own_standing[note] if {
 		"removing": {"who": "regina", "does": "assignment.remove", "user": "regina"},
 		"deactivating": {"who": "regina", "does": "user.deactivate", "user": "regina"},
 		"reactivating": {"who": "regina", "does": "user.reactivate", "user": "regina"},
+		"removing, with what an invitation asks for": {
+			"who": "regina", "does": "assignment.remove", "user": "regina", "with": {"new": true},
+		},
 		"without any power": {"who": "norm", "does": "assignment.remove", "user": "norm"},
 		"inviting": {"who": "erin", "does": "user.invite", "user": "erin", "from": "mercy"},
 		"removing from an entity": {"who": "hanna", "does": "assignment.remove", "user": "hanna", "from": "mercy"},

@@ -23,6 +23,10 @@ test_scope_of_a_standing[note] if {
 			"location": "sisters", "assigned": {"location": "mercy"},
 		}},
 		"a system": {"q": {"who": "sam", "does": "user.view", "from": "sisters"}, "scope": {"location": "sisters"}},
+		"the locations of a system's users": {
+			"q": {"who": "sam", "does": "user.view_locations", "from": "sisters"},
+			"scope": {"location": "sisters"},
+		},
 		"a group": {"q": {"who": "ursula", "does": "user.view", "from": "smile-a"}, "scope": {"location": "smile"}},
 	}
 	scope := data.authz.scope with input as asked_of_nobody(c.q)
@@ -72,6 +76,14 @@ test_scope_of_an_assignment[note] if {
 			"q": {"who": "hanna", "does": "assignment.remove", "from": "mercy"},
 			"assigned": {"location": "mercy"},
 		},
+		"edited at an entity": {
+			"q": {"who": "hanna", "does": "user.edit", "from": "mercy"},
+			"assigned": {"location": "mercy"},
+		},
+		"with a password reset": {
+			"q": {"who": "hanna", "does": "user.reset_password", "from": "mercy"},
+			"assigned": {"location": "mercy"},
+		},
 		"raised": {
 			"q": {"who": "hanna", "does": "admin.grant", "from": "mercy", "with": {"role": "entity_admin"}},
 			"assigned": {"location": "mercy"},
@@ -102,6 +114,10 @@ test_scope_of_an_assignment[note] if {
 			"location": "smile", "roles": ["administrator", "practitioner"],
 		}},
 		"anybody's": {"q": {"who": "olga", "does": "user.edit", "from": "smile"}, "assigned": "any"},
+		"anybody's, whatever role is named": {
+			"q": {"who": "olga", "does": "user.edit", "from": "smile", "with": {"role": "practitioner"}},
+			"assigned": "any",
+		},
 		"of a practice": {
 			"q": {"who": "olga", "does": "assignment.remove", "from": "smile-a"},
 			"assigned": {"location": "smile-a"},
@@ -125,7 +141,7 @@ test_no_scope_without_power[note] if {
 		"another place": {"who": "dina", "from": "north", "does": "assignment.edit", "at": "abc"},
 		"another organization": {"who": "regina", "does": "user.view", "at": "coast"},
 		"a location where one does not stand": {"who": "dina", "from": "metro", "does": "user.view"},
-		"a deactivated subject": {"who": "off", "from": "abc", "does": "user.view"},
+		"a practice where one does not stand": {"who": "ursula", "from": "smile-b", "does": "user.view"},
 		"the system's features, at an entity": {"who": "sam", "from": "mercy", "does": "user.view_locations"},
 		"an entity's, at the system": {"who": "sam", "from": "sisters", "does": "user.edit"},
 		"system-wide, at an entity": {
@@ -134,6 +150,7 @@ test_no_scope_without_power[note] if {
 		"system-wide, by an administrator of the entity": {
 			"who": "hanna", "from": "mercy", "does": "admin.grant", "with": {"role": "system_admin"},
 		},
+		"a grant by a user": {"who": "hugo", "from": "mercy", "does": "admin.grant", "with": {"role": "entity_admin"}},
 		"a plan": {"who": "olaf", "from": "plain", "does": "user.view"},
 		"a property that is missing": {"who": "regina", "does": "assignment.add"},
 		"what nobody may": {"who": "olga", "from": "smile", "does": "user.delete"},
@@ -141,6 +158,17 @@ test_no_scope_without_power[note] if {
 		"no action": {"who": "regina", "does": "user.praise"},
 	}
 	not data.authz.scope with input as asked_of_nobody(q)
+}
+
+test_no_scope_of_a_subject_that_is_not_known_and_active[note] if {
+	some note, change in {
+		"of another type": {"subject": {"type": "service"}},
+		"with the facts of another": {"facts": {"subject": {"id": "dina"}}},
+		"deactivated": {"facts": {"subject": {"status": "deactivated"}}},
+	}
+	doc := asked_of_nobody({"who": "regina", "does": "user.view"})
+	data.authz.scope with input as doc
+	not data.authz.scope with input as object.union(doc, change)
 }
 
 asked_of_nobody(q) := asked(world, object.union({"user": "nobody"}, q))
@@ -188,6 +216,13 @@ test_possible_scope if {
 	not data.authz.scope with input as asked_of_nobody(q)
 	scope := data.authz.possible_scope with input as asked_of_nobody(q)
 	scope == {"location": "metro", "status": "active", "except": "regina"}
+}
+
+# PRA-5: nor is anybody left out who has no assignment yet.
+test_possible_scope_of_an_invitation if {
+	q := {"who": "ursula", "does": "user.invite", "from": "smile"}
+	scope := data.authz.possible_scope with input as asked_of_nobody(q)
+	scope == {"location": "smile", "except": "ursula"}
 }
 
 test_no_possible_scope_without_power if {

@@ -9,6 +9,9 @@ test_all_1_to_all_5_answer_sees_only_the_records_of_its_stage[note] if {
 		"ALL-2 inactive": {
 			"q": {"who": "desmond", "does": "user.view", "user": "ed", "from": "metro"}, "sees": {"subject"},
 		},
+		"ALL-2 inactive, where one stands": {
+			"q": {"who": "off", "does": "user.view", "user": "ed", "from": "abc"}, "sees": {"subject"},
+		},
 		"ALL-3 unknown": {
 			"q": {"who": "regina", "does": "user.view", "user": "ed", "from": "nowhere"}, "sees": {"subject"},
 		},
@@ -26,6 +29,7 @@ test_all_1_to_all_5_answer_sees_only_the_records_of_its_stage[note] if {
 			"q": {"who": "olga", "does": "user.invite", "user": "derek", "from": "smile", "with": {"new": true}}, "sees": here,
 		},
 		"PRA-6": {"q": {"who": "ivo", "does": "invitation.accept", "user": "ivo", "at": "smile"}, "sees": here},
+		"PRA-6 rejected": {"q": {"who": "ivo", "does": "invitation.reject", "user": "ivo", "at": "smile"}, "sees": here},
 		"PRA-6 another's": {
 			"q": {"who": "olga", "does": "invitation.accept", "user": "ivo", "at": "smile"}, "sees": {"subject"},
 		},
@@ -37,4 +41,10 @@ test_all_1_to_all_5_answer_sees_only_the_records_of_its_stage[note] if {
 	}
 	seen := data.authz.sees with input as asked(world, c.q)
 	seen == c.sees
+}
+
+test_all_2_nobody_sees_anything_by_the_facts_of_another if {
+	doc := asked(world, {"who": "regina", "does": "user.view", "user": "ed"})
+	seen := data.authz.sees with input as object.union(doc, {"facts": {"subject": {"id": "dina"}}})
+	seen == set()
 }

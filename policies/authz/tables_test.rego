@@ -137,8 +137,14 @@ test_catalogue_names_the_roles_that_can_give_power[note] if {
 		"one without": {"action": "user.view", "role": "ed_normal", "named": false},
 		"one that administers": {"action": "user.view", "role": "entity_admin", "named": true},
 		"one that does not": {"action": "user.view", "role": "user", "named": false},
+		"another model's": {"action": "user.deactivate", "role": "entity_admin", "named": false},
 		"a member's": {"action": "user.view", "role": "practitioner", "named": true},
 	}
 	named := c.role in data.authz.catalogue[c.action].roles
 	named == c.named
+}
+
+test_all_13_types_of_obligation_are_declared if {
+	expected := {"custom", "notification", "session_termination"}
+	_agree(expected, data.authz.supported_obligations, "the types of obligation")
 }

@@ -104,7 +104,6 @@ met(rule, _, _) if {
 # METADATA
 # title: A grant or revoke that names no role is possible where some role would do (section 8, action search)
 suitable(_, _) if not input.action.name in {"admin.grant", "admin.revoke"}
-suitable(_, _) if question.text("role")
 
 suitable(_, place) if {
 	input.action.name == "admin.grant"
@@ -138,7 +137,7 @@ _judged(place) := [place.id] if question.absent("locations")
 _judged(_) := [] if not question.formed("texts?", "locations")
 
 _kind(_, place) := place.kind if not question.texts("locations")
-_kind(location, _) := input.facts.locations[location].kind if question.texts("locations")
+_kind(location, _) := input.facts.locations[location].kind
 
 # A grant raises what the user is there: the same or a lower role is assigned already.
 _rises(location, _) if not input.facts.user.assignments[location].role

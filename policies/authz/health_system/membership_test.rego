@@ -69,6 +69,13 @@ test_sys_2_somebody_new[note] if {
 	authz_test.answer(q) == c.want
 }
 
+test_sys_2_nobody_is_welcomed_but_whoever_is_invited if {
+	authz_test.answer({
+		"who": "hanna", "does": "user.edit", "user": "hugo", "from": "mercy",
+		"with": {"new": true, "username": "new@example.org"},
+	}) == {"allow": true}
+}
+
 # Nothing more is said about an account that exists, whatever it is.
 test_sys_2_somebody_new_who_exists[note] if {
 	some note, user in {

@@ -8,11 +8,8 @@ import data.authz.question
 outcome(_) := {"obligations": [account.notification("SYS-2", "welcome", "email", question.text("username"))]} if {
 	input.action.name == "user.invite"
 	question.said("new")
-}
-
-outcome(_) := {"obligations": [account.notification("SYS-2", "access_granted", "email", account.addressee)]} if {
+} else := {"obligations": [account.notification("SYS-2", "access_granted", "email", account.addressee)]} if {
 	input.action.name == "user.invite"
-	not question.said("new")
 }
 
 outcome(place) := {

@@ -76,7 +76,6 @@ _refusal_by_row(rule, at, place) := {"code": "not_permitted", "rule": rule} if {
 	rule == "SYS-1"
 } else := {"code": "system_admin_required", "rule": rule} if {
 	rule == "SYS-5"
-	input.facts.place.kind == "system"
 	input.facts.subject.held[input.facts.place.id]
 } else := {"code": "not_assigned", "rule": rule} if {
 	rule == "SYS-5"
@@ -86,9 +85,7 @@ _refusal_by_row(rule, at, place) := {"code": "not_permitted", "rule": rule} if {
 	data.authz.health_system.roles[role].system_features
 } else := {"code": "system_admin_required", "rule": rule} if {
 	rule in {"SYS-6", "SYS-8"}
-} else := {"code": "vendor_only", "rule": rule} if {
-	rule == "SYS-11"
-}
+} else := {"code": "vendor_only", "rule": rule}
 
 # One entity at a time is SYS-3's.
 _place_rules := {"SYS-2": "SYS-3", "SYS-4": "SYS-3"}

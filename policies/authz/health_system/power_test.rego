@@ -115,6 +115,12 @@ test_sys_6_users_of_all_entities_by_a_system_administrator[note] if {
 	}
 }
 
+test_sys_6_role_of_a_system_gives_nothing_of_it_at_an_entity if {
+	directory := object.union(authz_test.world, {"users": {"stray": {"assignments": {"mercy": "system_admin"}}}})
+	q := {"who": "stray", "does": "user.view_locations", "user": "hugo", "from": "mercy"}
+	authz_test.answer_in(directory, q) == _denied("SYS-6/system_admin_required")
+}
+
 test_sys_6_lists_of_all_entities[note] if {
 	some note, c in {
 		"the system": {"who": "sam", "location": "sisters", "told": ""},

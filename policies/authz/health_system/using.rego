@@ -18,7 +18,6 @@ using if {
 using if {
 	input.action.name == "location.switch"
 	input.resource.type == "location"
-	input.facts.place.kind == "system"
 	data.authz.health_system.plans[input.facts.place.plan].system_features
 	role := input.facts.subject.held[input.facts.place.id]
 	data.authz.health_system.roles[role].system_features

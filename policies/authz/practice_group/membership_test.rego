@@ -103,6 +103,15 @@ test_pra_12_changing_the_role_in_the_group[note] if {
 	authz_test.answer(object.union(c, {"who": "olga", "does": "assignment.edit"})) == _broken(c.told)
 }
 
+test_pra_12_what_another_action_would_change_is_no_change[note] if {
+	some note, q in {
+		"a level of a role": {"does": "assignment.edit", "with": {"level": "limited"}},
+		"areas of a role": {"does": "assignment.edit", "with": {"areas": {"invoices": false}}},
+		"a role of an access": {"does": "access.change", "with": {"new_role": "administrator"}},
+	}
+	authz_test.answer(object.union(q, {"who": "olga", "user": "pia"})) == _denied("PRA-12/nothing_to_change")
+}
+
 test_pra_12_removing_a_practice[note] if {
 	some note, c in {
 		"a practice": {"user": "paul", "at": "smile-b", "want": {"allow": true}},
@@ -133,6 +142,9 @@ test_pra_12_changing_access[note] if {
 		"areas": {"user": "pia", "with": {"areas": {"invoices": false}}, "told": []},
 		"no areas where none are": {"user": "pia", "with": {"areas": {}}, "told": ["PRA-12/nothing_to_change"]},
 		"no areas where none are recorded": {"user": "paul", "with": {"areas": {}}, "told": ["PRA-12/nothing_to_change"]},
+		"the same level, areas not named where some are": {
+			"user": "switched", "with": {"level": "full"}, "told": ["PRA-12/nothing_to_change"],
+		},
 		"no areas where some are": {"user": "switched", "with": {"areas": {}}, "told": []},
 		"the same areas": {
 			"user": "switched", "with": {"areas": {"calendars": true, "invoices": false}},

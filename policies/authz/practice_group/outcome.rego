@@ -17,9 +17,6 @@ outcome := {
 } if {
 	input.action.name == "user.invite"
 	question.said("new")
-}
-
-outcome := {"obligations": [account.notification("PRA-5", "invitation", "in_app", account.addressee)]} if {
+} else := {"obligations": [account.notification("PRA-5", "invitation", "in_app", account.addressee)]} if {
 	input.action.name == "user.invite"
-	not question.said("new")
 }

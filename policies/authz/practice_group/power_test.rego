@@ -49,9 +49,20 @@ test_pra_1_place_is_the_group_or_any_of_its_practices[note] if {
 	}
 }
 
+test_pra_1_area_that_is_not_asked_for_gives_nothing if {
+	q := {"who": "pia", "does": "user.view", "user": "paul", "from": "smile-a", "with": {"area": "calendars"}}
+	authz_test.answer(q) == _required
+}
+
 test_pra_1_without_the_area_not_even_oneself if {
 	authz_test.answer({"who": "pia", "does": "user.edit", "user": "pia", "from": "smile"}) == _required
 	authz_test.answer({"who": "pia", "does": "user.view", "user": "pia", "from": "smile"}) == _required
+}
+
+# Plans are for health systems (SYS-10): a second practice needs none.
+test_pra_1_without_the_area_nobody_invites_a_member_of_another_practice if {
+	q := object.union(_administration.invite, {"user": "paul", "who": "pia", "from": "smile-a"})
+	authz_test.answer(q) == _required
 }
 
 test_pra_2_only_an_owner_acts_on_an_owner[note] if {
@@ -112,6 +123,24 @@ test_pra_2_only_an_owner_makes_an_owner[note] if {
 	not "PRA-2/owner_required" in object.get(told, "reasons", [])
 }
 
+# Of somebody without a role in the group nobody knows that they are no owner.
+test_pra_2_only_an_owner_acts_on_whoever_has_no_role_in_the_group if {
+	directory := object.union(authz_test.world, {"users": {"stray": {"assignments": {"smile-a": "practitioner"}}}})
+	q := {"who": "ursula", "does": "user.edit", "user": "stray", "from": "smile"}
+	authz_test.answer_in(directory, q) == _denied("PRA-2/owner_required")
+}
+
+# What another action would read decides nothing here.
+test_pra_2_property_that_is_not_asked_for_takes_no_owner[note] if {
+	some note, c in {
+		"areas, in an edit of the account": {"does": "user.edit", "with": {"areas": {"users": true}}},
+		"a role, in an edit of the account": {"does": "user.edit", "with": {"role": "owner"}},
+		"a new role": {"does": "user.edit", "with": {"new_role": "owner"}},
+		"a role beside the new one": {"does": "assignment.edit", "with": {"new_role": "administrator", "role": "owner"}},
+	}
+	authz_test.answer(object.union(c, {"who": "ursula", "user": "pia", "from": "smile"})) == {"allow": true}
+}
+
 test_pra_2_only_an_owner_names_the_area_users[note] if {
 	some note, c in {
 		"on": {"areas": {"users": true}, "owner": true},
@@ -151,6 +180,11 @@ test_pra_2_recorded_areas_are_not_named[note] if {
 	}}}}})
 	q := {"who": "ursula", "does": "access.change", "user": "second", "from": "smile", "with": c["with"]}
 	authz_test.answer_in(directory, q) == c.want
+
+	# An invitation changes nothing that is recorded.
+	invitation := object.union(_administration.invite, {"user": "second", "with": {"areas": {"users": true}}})
+	invited := authz_test.answer_in(directory, object.union(invitation, {"who": "ursula", "from": "smile"}))
+	invited == _denied("PRA-2/owner_required")
 }
 
 test_pra_7_deletion_is_denied_to_everyone[note] if {
@@ -162,6 +196,7 @@ test_pra_7_deletion_is_denied_to_everyone[note] if {
 	some note, c in {
 		"an owner": {"who": "olga", "user": "pia", "want": refused},
 		"oneself": {"who": "olga", "user": "olga", "want": refused},
+		"at a practice": {"who": "olga", "user": "pia", "at": "smile-a", "want": refused},
 		"without any power": {"who": "pia", "user": "paul", "from": "smile", "want": refused},
 		"of an owner": {"who": "ursula", "user": "olga", "from": "smile", "want": refused},
 		"a deactivated one": {"who": "olga", "user": "dora", "want": refused},

@@ -7,7 +7,6 @@ import data.authz.question
 # METADATA
 # title: PRA-6, one's own invitations
 using if {
-	input.action.name in {"invitation.accept", "invitation.reject"}
 	input.resource.type == "user"
 	every rule in data.authz.practice_group.actions[input.action.name].rules["PRA-6"] {
 		met(rule, {}, input.facts.place)

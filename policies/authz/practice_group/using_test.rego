@@ -2,6 +2,14 @@ package authz.practice_group_test
 
 import data.authz_test
 
+test_pra_6_practice_invites_nobody if {
+	directory := object.union(authz_test.world, {"users": {"ivo": {"assignments": {
+		"smile-a": {"role": "practitioner", "status": "invited"},
+	}}}})
+	q := {"who": "ivo", "does": "invitation.accept", "user": "ivo", "at": "smile-a"}
+	authz_test.answer_in(directory, q) == _denied("PRA-6/not_invited")
+}
+
 test_pra_6_only_the_invited_person_answers[note] if {
 	some note, c in {
 		"invited": {"who": "ivo", "user": "ivo", "at": "smile", "want": {"allow": true}},

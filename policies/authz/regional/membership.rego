@@ -119,5 +119,6 @@ _role_after(place) := input.facts.user.assignments[place.id].role if {
 	not question.text("new_role")
 }
 
-_kind_after(place) := place.kind if destination(place) == ""
-_kind_after(place) := input.facts.target.kind if destination(place) != ""
+_kind_after(place) := place.kind if {
+	destination(place) == ""
+} else := input.facts.target.kind

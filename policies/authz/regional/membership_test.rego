@@ -107,7 +107,13 @@ test_reg_i5_role_is_one_of_the_location_after_the_edit[note] if {
 		"adding a role that nobody knows": {
 			"does": "assignment.add", "at": "jkl", "with": {"role": "king"}, "offered": false,
 		},
+		"adding, with what an edit asks for": {
+			"does": "assignment.add", "at": "jkl", "with": {"role": "ed_normal", "new_role": "king"}, "offered": true,
+		},
 		"another role here": {"does": "assignment.edit", "at": "ghi", "with": {"new_role": "ed_normal"}, "offered": true},
+		"another role, with what an addition asks for": {
+			"does": "assignment.edit", "at": "ghi", "with": {"new_role": "ed_normal", "role": "king"}, "offered": true,
+		},
 		"a role of another kind": {
 			"does": "assignment.edit", "at": "ghi", "with": {"new_role": "public_health"}, "offered": false,
 		},

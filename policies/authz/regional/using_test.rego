@@ -56,6 +56,16 @@ test_reg_21_without_locations_nobody_sees_a_patient if {
 	authz_test.answer({"who": "regina", "does": "patient.view", "patient": "p"}) == _if(false, "REG-21/no_patient_access")
 }
 
+# Whatever facts come with the question.
+test_reg_21_only_a_list_of_locations_of_a_patient_is_looked_at if {
+	doc := authz_test.asked(authz_test.world, {"who": "norm", "does": "patient.view", "patient": "p", "seen": ["abc"]})
+	authz_test.answer_to(doc) == {"allow": true}
+	object_of_them := [{"op": "replace", "path": "resource/properties/locations", "value": {"first": "abc"}}]
+	authz_test.answer_to(json.patch(doc, object_of_them)) == _if(false, "REG-21/no_patient_access")
+	another_action := [{"op": "replace", "path": "action/name", "value": "incident.view"}]
+	authz_test.answer_to(json.patch(doc, another_action)) == _if(false, "ALL-1/unknown_action")
+}
+
 test_reg_21_inactive_assignment_gives_nothing if {
 	directory := object.union(authz_test.world, {"users": {"norm": {"assignments": {
 		"abc": {"role": "ed_normal", "status": "deactivated"},

@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"github.com/wardkeeper/wardkeeper/bundles/mutant"
 	"github.com/wardkeeper/wardkeeper/bundles/release"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/golden"
@@ -38,17 +36,18 @@ out, a rule or branch never holds, a comparison is a little wider or narrower, a
 a list; in tables (data.yaml, data.json) a cell has another value and an entry is missing. A mutant is noticed (killed) if a server
 would refuse to load it, if a golden decision of --golden differs, or if a Rego test fails. What does not compile is not counted.
 
-Those that nothing noticed (survivors) are listed with file and line. Each is a fault that nobody would see, so write a test or a
-golden decision that sees it. Where there can be none, because the mutant decides the same, say so in the file of --justified:
+Those that nothing noticed (survivors) are listed with file and line, each as soon as it is known. Each is a fault that nobody would
+see, so write a test or a golden decision that sees it. Where there can be none, because the mutant decides the same, say so in the
+file of --justified:
 
   - file: authz/denial.rego
     at: _reasons
     change: "left out: ` + "`not allow`" + `"
     reason: reasons are asked for only of what is not allowed
 
-The members are those of the list; "times" says how many survivors it is about, if there are several alike in one rule. A
-justification that matches no survivor is an error, so that none outlives its reason. The score is the percentage of mutants that
-were noticed, of all without a justification.
+The members are those of a line of the list, "FILE:LINE: AT: CHANGE"; "times" says how many survivors it is about, if there are
+several alike in one rule. A justification that matches no survivor is an error, so that none outlives its reason. The score is the
+percentage of mutants that were noticed, of all without a justification.
 
 Exit status: 0 the score is at least --score; 1 it is not, or a justification is wrong; 2 not measured.`,
 		Example: `  wardkeeper mutate policies --golden testdata --justified testdata/mutants.yaml
@@ -60,7 +59,7 @@ Exit status: 0 the score is at least --score; 1 it is not, or a justification is
 	flags.SortFlags = false
 	flags.StringVar(&f.golden, "golden", "", "hold mutants against the golden decisions of `DIR`, too")
 	flags.StringVar(&f.justified, "justified", "", "`FILE` that says which survivors need not be noticed, and why")
-	flags.StringVar(&f.only, "only", "", "try only mutants of files whose `PATH` begins so")
+	flags.StringVar(&f.only, "only", "", "try only mutants of files whose `PATH` in DIR begins so")
 	flags.Float64Var(&f.score, "score", 95, "`PERCENT` that must be noticed")
 	flags.IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "`NUMBER` of mutants that are tried at the same time")
 	flags.StringVar(&f.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides")
@@ -81,28 +80,31 @@ func (f *mutateFlags) run(ctx context.Context, p process, dir string) error {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return errors.Join(fmt.Errorf("%s is not a policy folder", dir), err)
 	}
-	var justified []mutation.Justification
+	progress := terminal.NewProgress(p.stderr)
+	var failed error // of the list
+	cfg := mutation.Config{
+		Release: release.Config{Files: os.DirFS(dir), Source: dir, Entrypoint: f.decision, Schema: inputSchema()},
+		Only:    f.only,
+		Workers: f.workers,
+		Progress: func(tried, all, unjustified int) {
+			progress.Say(fmt.Sprintf("%d of %s tried, %s without a justification", tried, terminal.Count(all, "mutant"), terminal.Count(unjustified, "survivor")))
+		},
+		Survived: func(s mutation.Survivor) {
+			if s.Justified != "" || f.json {
+				return
+			}
+			progress.Clear()
+			failed = errors.Join(failed, printLine(p.stdout, fmt.Sprintf("%s:%d: %s: %s", s.File, s.Line, s.At, s.Change)))
+		},
+	}
 	if f.justified != "" {
 		data, err := os.ReadFile(f.justified)
 		if err != nil {
 			return err
 		}
-		if justified, err = mutation.ReadJustifications(data); err != nil {
+		if cfg.Justified, err = mutation.ReadJustifications(data); err != nil {
 			return fmt.Errorf("%s: %w", f.justified, err)
 		}
-	}
-	progress := terminal.NewProgress(p.stderr)
-	cfg := mutation.Config{
-		Release: release.Config{Files: os.DirFS(dir), Source: dir, Entrypoint: f.decision, Schema: inputSchema()},
-		Workers: f.workers,
-		Progress: func(tried, all, survivors int) {
-			progress.Say(fmt.Sprintf("%d of %s tried, %s so far", tried, terminal.Count(all, "mutant"), terminal.Count(survivors, "survivor")))
-		},
-	}
-	var considered func(string) bool
-	if f.only != "" {
-		considered = func(file string) bool { return strings.HasPrefix(file, f.only) }
-		cfg.Only = func(m *mutant.Mutant) bool { return considered(m.Name) }
 	}
 	if f.golden != "" {
 		var err error
@@ -116,14 +118,17 @@ func (f *mutateFlags) run(ctx context.Context, p process, dir string) error {
 		return err
 	}
 	if result.Mutants == 0 {
-		return errors.New("there are no mutants: --only names no file of rules or tables")
+		return errors.New("no mutant compiles: nothing was measured")
 	}
-	wrong := result.Justify(justified, considered)
-	if err := f.print(p, result); err != nil {
+	if err := errors.Join(failed, f.print(p, result)); err != nil {
 		return err
 	}
-	if wrong != nil || result.Score() < f.score {
-		return &exitError{statusNo, wrong}
+	stale := result.Stale(cfg)
+	if stale != nil {
+		stale = fmt.Errorf("%s: %w", f.justified, stale)
+	}
+	if stale != nil || result.Score() < f.score {
+		return &exitError{statusNo, stale}
 	}
 	return nil
 }
@@ -140,16 +145,10 @@ func (f *mutateFlags) print(p process, r *mutation.Result) error {
 		}
 		return printLine(p.stdout, string(data))
 	}
-	left := r.Unjustified()
-	for _, s := range left {
-		if err := printLine(p.stdout, fmt.Sprintf("%s:%d: %s: %s", s.File, s.Line, s.At, s.Change)); err != nil {
-			return err
-		}
-	}
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "mutants\t%d\tthat compile, of %d\n", r.Mutants, r.Mutants+r.DoNotCompile)
 	fmt.Fprintf(w, "noticed\t%d\t%d when loaded, %d by golden decisions, %d by Rego tests\n", r.Killed(), r.KilledLoading, r.KilledGolden, r.KilledTests)
-	fmt.Fprintf(w, "survivors\t%d\t%d of them justified\n", len(r.Survivors), len(r.Survivors)-len(left))
+	fmt.Fprintf(w, "survivors\t%d\t%d of them justified\n", len(r.Survivors), len(r.Survivors)-len(r.Unjustified()))
 	fmt.Fprintf(w, "score\t%.1f %%\tat least %v %% required\n", roundedDown(r.Score()), f.score)
 	return w.Flush()
 }

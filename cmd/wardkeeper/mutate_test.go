@@ -63,9 +63,9 @@ func TestMutateJustifiesSurvivors(t *testing.T) {
 		status     int
 	}{
 		"justified":              {good, "", statusOK},
-		"of nothing":             {good + "- {file: app/app.rego, at: decision, change: negated, reason: why}\n", "is about 1 survivors, and there are 0", statusNo},
-		"of too many":            {good + "  times: 2\n", "is about 2 survivors, and there are 1", statusNo},
-		"no reason":              {"- {file: a, at: b, change: c}\n", "justification 1: give file, at, change and reason", statusFailed},
+		"of nothing":             {good + "- {file: app/app.rego, at: decision, change: negated, reason: why}\n", "mutants.yaml: line 5: there is no such survivor: app/app.rego: decision: negated: remove the justification", statusNo},
+		"of too many":            {good + "  times: 2\n", "mutants.yaml: line 1: 1 survivor like this, not 2: app/app.rego: decision: left out: `not input.context.frozen`", statusNo},
+		"no reason":              {"- {file: a, at: b, change: c}\n", "line 1: give file, at, change and reason", statusFailed},
 		"a misspelt member":      {"- {fiel: a, at: b, change: c, reason: d}\n", "fiel", statusFailed},
 		"nothing":                {"", "", statusNo},
 		"a file that is no list": {"file: a\n", "cannot unmarshal", statusFailed},
@@ -105,7 +105,7 @@ func TestMutateNeedsAPolicyThatPasses(t *testing.T) {
 		"a case of a test fails":    {changes: map[string]string{"policy/app/more_test.rego": "package app_test\n\ntest_more[n] if {\n\tsome n in [\"a\", \"b\"]\n\tn == \"a\"\n}\n"}, says: "test_more fails: b"},
 		"a golden decision differs": {changes: map[string]string{"policy/app/data.yaml": "table:\n  read: {who: eve}\n"}, says: "golden decisions differ"},
 		"it does not compile":       {changes: map[string]string{"policy/app/app.rego": "package app\n\nx if y\n"}, says: "var y is unsafe"},
-		"no such part":              {more: []string{"--only", "nowhere"}, says: "there are no mutants"},
+		"no such part":              {more: []string{"--only", "nowhere"}, says: `"nowhere": paths are such as app/app.rego`},
 		"no such golden decisions":  {more: []string{"--golden", "nowhere"}, says: "the golden decisions of nowhere"},
 		"no percentage":             {more: []string{"--score", "101"}, says: "--score is 101"},
 		"no workers":                {more: []string{"--workers", "0"}, says: "--workers is 0"},

@@ -43,7 +43,10 @@ type Case struct {
 // ReadTree reads all decisions of a tree and the directories that they name. Its error joins every fault.
 func ReadTree(tree fs.FS) (*proof.Golden, error) {
 	paths, err := Paths(tree)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no folder %s in it", DecisionsFolder)
+	case err != nil:
 		return nil, err
 	}
 	all := &proof.Golden{Directories: map[string]json.RawMessage{}, Decisions: []proof.GoldenDecision{}}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 )
 
 // Justification says why nothing needs to notice a mutant: it decides the same as the policy, or is not tested on purpose.
@@ -16,6 +18,12 @@ type Justification struct {
 	Change string `yaml:"change"`
 	Times  int    `yaml:"times"` // how many survivors of the rule or cell have this change; 0 means 1
 	Reason string `yaml:"reason"`
+
+	line int // where it begins
+}
+
+func (j *Justification) isAbout(s *Survivor) bool {
+	return s.File == j.File && s.At == j.At && s.Change == j.Change
 }
 
 // ReadJustifications reads a list of justifications in YAML. Unknown members, and a justification without a part, are errors.
@@ -26,31 +34,39 @@ func ReadJustifications(data []byte) ([]Justification, error) {
 	if err := decoder.Decode(&all); err != nil && len(bytes.TrimSpace(data)) > 0 {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
 	}
-	for i, j := range all {
+	var nodes []yaml.Node
+	if err := yaml.Unmarshal(data, &nodes); err != nil {
+		return nil, err
+	}
+	for i := range all {
+		j := &all[i]
+		j.line = nodes[i].Line
 		if j.File == "" || j.At == "" || j.Change == "" || strings.TrimSpace(j.Reason) == "" || j.Times < 0 {
-			return nil, fmt.Errorf("justification %d: give file, at, change and reason", i+1)
+			return nil, fmt.Errorf("line %d: give file, at, change and reason", j.line)
 		}
 	}
 	return all, nil
 }
 
-// Justify notes the justifications at the survivors. It fails if one does not match as many survivors as it says. considered
-// reports whether the mutants of a file were all tried; nil means that all were.
-func (r *Result) Justify(all []Justification, considered func(file string) bool) error {
+// Stale returns an error about each justification that is not about as many survivors as it says. Those of files that were not tried
+// are left out.
+func (r *Result) Stale(cfg Config) error {
 	var faults []error
-	for _, j := range all {
-		if considered != nil && !considered(j.File) {
+	for _, j := range cfg.Justified {
+		if !strings.HasPrefix(j.File, cfg.Only) {
 			continue
 		}
 		found := 0
 		for i := range r.Survivors {
-			if s := &r.Survivors[i]; s.File == j.File && s.At == j.At && s.Change == j.Change {
-				s.Justified = strings.TrimSpace(j.Reason)
+			if j.isAbout(&r.Survivors[i]) {
 				found++
 			}
 		}
-		if want := max(j.Times, 1); found != want {
-			faults = append(faults, fmt.Errorf("the justification of %s, %s, %s is about %d survivors, and there are %d", j.File, j.At, j.Change, want, found))
+		switch what := fmt.Sprintf("%s: %s: %s", j.File, j.At, j.Change); {
+		case found == 0:
+			faults = append(faults, fmt.Errorf("line %d: there is no such survivor: %s: remove the justification", j.line, what))
+		case found != max(j.Times, 1):
+			faults = append(faults, fmt.Errorf("line %d: %s like this, not %d: %s: look at each, and correct \"times\"", j.line, terminal.Count(found, "survivor"), max(j.Times, 1), what))
 		}
 	}
 	return errors.Join(faults...)

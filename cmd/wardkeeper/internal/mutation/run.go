@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
@@ -22,12 +23,15 @@ const maxMutants = 100_000
 
 // Config says what to measure.
 type Config struct {
-	Release release.Config
-	Golden  *proof.Golden             // nil: the policy has none
-	Only    func(*mutant.Mutant) bool // nil: all
-	Workers int                       // mutants that are tried at the same time
-	// Progress is called after each mutant, by one goroutine at a time. It may be nil.
-	Progress func(tried, all, survivors int)
+	Release   release.Config
+	Justified []Justification
+	Golden    *proof.Golden // nil: the policy has none
+	Only      string        // the beginning of the paths of the files whose mutants are tried; "" means all
+	Workers   int           // mutants that are tried at the same time
+	// Progress is called after each mutant, and Survived for each survivor as soon as those before it are known, in the order of files
+	// and lines. Both are called by one goroutine at a time, and may be nil.
+	Progress func(tried, all, unjustified int)
+	Survived func(Survivor)
 }
 
 // Result counts what became of the mutants. Those that do not compile are no policies, and count as none.
@@ -54,7 +58,8 @@ type Survivor struct {
 type fate int
 
 const (
-	survived fate = iota
+	untried fate = iota
+	survived
 	noPolicy
 	refused
 	golden
@@ -71,8 +76,8 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Only != nil {
-		all = slices.DeleteFunc(all, func(m mutant.Mutant) bool { return !cfg.Only(&m) })
+	if all, err = only(cfg.Only, all); err != nil {
+		return nil, err
 	}
 	if len(all) > maxMutants {
 		return nil, fmt.Errorf("there are %d mutants, more than %d: try a part of the policy", len(all), maxMutants)
@@ -81,28 +86,21 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	fates, err := t.tryAll(ctx, all)
-	if err != nil {
-		return nil, err
-	}
-	result := &Result{Survivors: []Survivor{}}
-	for i, m := range all {
-		result.Mutants++
-		switch fates[i] {
-		case noPolicy:
-			result.Mutants--
-			result.DoNotCompile++
-		case refused:
-			result.KilledLoading++
-		case golden:
-			result.KilledGolden++
-		case tested:
-			result.KilledTests++
-		case survived:
-			result.Survivors = append(result.Survivors, Survivor{File: m.Name, Line: m.Line, At: m.At, Change: m.Change})
+	return t.tryAll(ctx, all)
+}
+
+// only returns the mutants of the files whose paths begin so.
+func only(prefix string, all []mutant.Mutant) ([]mutant.Mutant, error) {
+	var some []mutant.Mutant
+	for _, m := range all {
+		if strings.HasPrefix(m.Name, prefix) {
+			some = append(some, m)
 		}
 	}
-	return result, nil
+	if len(some) == 0 && len(all) > 0 {
+		return nil, fmt.Errorf("no file of rules or tables has a path that begins with %q: paths are such as %s", prefix, all[0].Name)
+	}
+	return some, nil
 }
 
 // trial is what all mutants are held against.
@@ -138,14 +136,12 @@ func newTrial(ctx context.Context, cfg Config, files []bundles.File) (*trial, er
 }
 
 // tryAll tries mutants in parallel.
-func (t *trial) tryAll(ctx context.Context, all []mutant.Mutant) ([]fate, error) {
+func (t *trial) tryAll(ctx context.Context, all []mutant.Mutant) (*Result, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	fates := make([]fate, len(all))
+	count := newCounter(t.Config, all)
 	next := make(chan int)
 	var workers sync.WaitGroup
-	var mu sync.Mutex
-	tried, survivors := 0, 0
 	for range t.Workers {
 		workers.Go(func() {
 			for i := range next {
@@ -154,15 +150,7 @@ func (t *trial) tryAll(ctx context.Context, all []mutant.Mutant) ([]fate, error)
 					stop(fmt.Errorf("%s:%d: %s: %w", all[i].Name, all[i].Line, all[i].Change, err))
 					continue
 				}
-				fates[i] = found
-				mu.Lock()
-				if tried++; found == survived {
-					survivors++
-				}
-				if t.Progress != nil {
-					t.Progress(tried, len(all), survivors)
-				}
-				mu.Unlock()
+				count.add(i, found)
 			}
 		})
 	}
@@ -174,7 +162,10 @@ func (t *trial) tryAll(ctx context.Context, all []mutant.Mutant) ([]fate, error)
 	}
 	close(next)
 	workers.Wait()
-	return fates, context.Cause(ctx)
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return &count.result, nil
 }
 
 // try holds a mutant against the checks of a release, the fastest first.

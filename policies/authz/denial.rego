@@ -116,6 +116,7 @@ _told_reasons := [reason |
 # The model's own rule comes before an ALL row, and else the later of two.
 _outranked(code, field, rule) if {
 	some [same_code, same_field, other] in _found
+	other != rule
 	same_code == code
 	same_field == field
 	_rank(other) > _rank(rule)

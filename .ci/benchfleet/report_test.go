@@ -27,6 +27,7 @@ type phaseReport struct {
 	processor       time.Duration // of all sidecars
 	load            string
 	reads, failures int
+	vouched         int // of the reads
 	terms           float64
 }
 
@@ -51,7 +52,7 @@ func (f *fleet) measure(began time.Time, name string, revokes bool, do func()) {
 	for _, s := range f.sidecars {
 		before[s] = f.counters(s)
 	}
-	reads, _, failures := f.history.counts()
+	reads, vouched, failures := f.history.counts()
 	ctx, cancel := context.WithCancel(f.t.Context())
 	counting, writer := f.counting, f.revoking
 	done := make(chan struct{})
@@ -92,8 +93,8 @@ func (f *fleet) measure(began time.Time, name string, revokes bool, do func()) {
 		p.fetches, p.waits, p.overdue = p.fetches+now.fetches-was.fetches, p.waits+now.waits-was.waits, p.overdue+now.overdue-was.overdue
 		p.processor += now.processor - was.processor
 	}
-	readsNow, _, failuresNow := f.history.counts()
-	p.reads, p.failures, p.terms = readsNow-reads, failuresNow-failures, f.term()-term
+	readsNow, vouchedNow, failuresNow := f.history.counts()
+	p.reads, p.vouched, p.failures, p.terms = readsNow-reads, vouchedNow-vouched, failuresNow-failures, f.term()-term
 	f.report.phases = append(f.report.phases, p)
 	say(began, "   at the most: %s", p.crowd)
 	say(began, "   %d connections in the median, %d at most; %.2f processors; %.1f questions to the database a second", p.connections.median(), p.connections.at(1),
@@ -188,8 +189,8 @@ func (r *report) table() string {
 		return fmt.Sprintf("%d, %d, %d of %d", at(0.5), at(0.99), at(1), len(all))
 	})
 	row("times that another sidecar began to lead", func(p *phaseReport) string { return fmt.Sprint(p.terms) })
-	row("facts read, 1/s; answers that failed", func(p *phaseReport) string {
-		return fmt.Sprintf("%.0f; %d", float64(p.reads)/p.took.Seconds(), p.failures)
+	row("facts read, 1/s; confirmed, %; answers that failed", func(p *phaseReport) string {
+		return fmt.Sprintf("%.0f; %.1f; %d", float64(p.reads)/p.took.Seconds(), 100*float64(p.vouched)/float64(max(p.reads, 1)), p.failures)
 	})
 	row("processors that the sidecars use; load average", func(p *phaseReport) string {
 		return fmt.Sprintf("%.2f; %s", p.processor.Seconds()/p.took.Seconds(), p.load)

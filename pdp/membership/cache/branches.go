@@ -116,7 +116,7 @@ func (c *Cache) fetchParts(ctx context.Context, origin membership.Branches, know
 // sharedParts returns an organization with the parts that another sidecar has fetched; nil if they do not prove what it is now.
 func (c *Cache) sharedParts(ctx context.Context, n requirement, known *entry) *entry {
 	p := c.sharedEntry(ctx, n, membership.Key{Kind: membership.OrganizationParts, ID: known.Key.ID})
-	if p == nil || p.Version <= known.Version {
+	if p == nil || p.Version < known.Version {
 		return nil
 	}
 	e, err := c.withParts(known, p)

@@ -157,7 +157,7 @@ func postgresBranches(t *testing.T, server *servertest.Postgres) {
 func openFleet(t *testing.T, size int, o *countedOrigin) (sidecars []*cache.Cache) {
 	redis := servertest.StartRedis(t)
 	for range size {
-		one := &countedOrigin{Origin: openOrigin(t, Config{URL: o.listenAt.url, Listen: DefaultChannel, Heartbeat: o.heartbeat, silence: fixture.Timeout})}
+		one := &countedOrigin{Origin: openOrigin(t, Config{URL: o.listenAt.url, Listen: DefaultChannel, Heartbeat: o.heartbeat, Silence: fixture.Timeout})}
 		store, err := redisstore.Open(redisstore.Config{URL: redis.URL(), Timeout: time.Second, Lease: fleetLease})
 		require.NoError(t, err)
 		var opened atomic.Pointer[cache.Cache]
@@ -259,6 +259,49 @@ func compareBranches(t *testing.T, o *countedOrigin, sidecars ...*cache.Cache) {
 	}
 	t.Logf("%d versions fetched, %d cached, %d compared", len(fetched), len(cached), compared)
 	assert.Greater(t, compared, 50)
+}
+
+// A change that is announced again, as by the standby when it begins to lead, is fetched once for all, although it is in what each has.
+func postgresBranchesTwice(t *testing.T, server *servertest.Postgres) {
+	o, conn := fillRegions(t, server)
+	sidecars := openFleet(t, 4, o)
+	time.Sleep(fleetLease + fleetLease/4) // until what others fetch, whose clocks may differ by a lease, is of after the beginning
+	listening := servertest.Connect(t, o.listenAt.url)
+	servertest.Exec(t, listening, "LISTEN "+DefaultChannel)
+	servertest.Exec(t, conn, "UPDATE locations SET name = 'again' WHERE id = 'f0'")
+	told, err := listening.WaitForNotification(t.Context())
+	require.NoError(t, err)
+	current := func() {
+		want, version := fetchedTree(t, o.Origin, "metro")
+		var reading sync.WaitGroup
+		defer reading.Wait()
+		for _, c := range sidecars {
+			reading.Go(func() {
+				assert.Eventually(t, func() bool {
+					got, is := cachedTree(t, c, "metro")
+					return got == want && is == version
+				}, fixture.Timeout, time.Millisecond)
+			})
+		}
+	}
+	fetches := func() (all uint64) {
+		for _, c := range sidecars {
+			all += c.Status().FromOrigin
+		}
+		return all
+	}
+	current()
+	for range 5 {
+		before, shared := fetches(), sidecars[0].Status().FromShared
+		servertest.Exec(t, conn, "SELECT pg_notify('"+DefaultChannel+"', '"+told.Payload+"')")
+		require.Eventually(t, func() bool {
+			current()
+			return sidecars[0].Status().FromShared > shared || fetches() > before
+		}, fixture.Timeout, time.Millisecond)
+		time.Sleep(fleetLease / 10)
+		current()
+		assert.LessOrEqual(t, fetches()-before, uint64(1))
+	}
 }
 
 // A location that is new, moved or gone is found where it is without fetching any organization as a whole.

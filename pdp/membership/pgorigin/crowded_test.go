@@ -33,7 +33,7 @@ func TestListeningInACrowdedDatabase(t *testing.T) {
 	filler, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(administrator)))
 	url := server.Login(filler.listenAt.url, "reader", "GRANT SELECT ON users, assignments, locations TO reader; ALTER ROLE reader CONNECTION LIMIT 1")
 	open := func() *Origin {
-		return openOrigin(t, Config{URL: url, Listen: DefaultChannel, Heartbeat: 20 * time.Millisecond, life: 100 * time.Millisecond, silence: fixture.Timeout})
+		return openOrigin(t, Config{URL: url, Listen: DefaultChannel, Heartbeat: 20 * time.Millisecond, life: 100 * time.Millisecond, Silence: fixture.Timeout})
 	}
 	other := servertest.Connect(t, url)
 	alone := watch(t, open())

@@ -38,9 +38,10 @@ type Config struct {
 	// Announced promises that every change is announced on the channel, by whatever means. Without the promise, silence
 	// means that nothing has changed only while the triggers of [Schema] are proven to announce every change.
 	Announced bool
-	// Heartbeat is the interval between heartbeats of the listening connection; 0 means 200 ms. After five intervals
-	// without a heartbeat, the connection counts as lost.
+	// Heartbeat is the interval between heartbeats of the listening connection; 0 means 200 ms.
 	Heartbeat time.Duration
+	// Silence is how long a heartbeat may take until the connection is taken for lost; 0 means five intervals.
+	Silence time.Duration
 	// MaxConnections limits the pool; 0 means 8. Lists use at most half of it. Listening needs one more connection. The pool
 	// begins without connections.
 	MaxConnections int
@@ -52,8 +53,7 @@ type Config struct {
 
 	breakerPause time.Duration // how long the circuit breaker stays open; 0 means [breakerPause]
 
-	life    time.Duration // minimum lifetime of a connection and half of the maximum; 0 means [minConnectionLife]
-	silence time.Duration // how long a heartbeat may take; 0 means five intervals, which a busy machine may exceed in tests
+	life time.Duration // minimum lifetime of a connection and half of the maximum; 0 means [minConnectionLife]
 }
 
 // Tables names the tables or views, each as NAME or SCHEMA.NAME, case-sensitive. Empty names mean users, assignments and
@@ -119,7 +119,7 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 			return nil, err
 		}
 	}
-	if cfg.Heartbeat < 0 || cfg.Timeout < 0 || cfg.Idle < 0 || cfg.MaxConnections < 0 || cfg.MaxConnections > 1<<15 {
+	if cfg.Heartbeat < 0 || cfg.Silence < 0 || cfg.Timeout < 0 || cfg.Idle < 0 || cfg.MaxConnections < 0 || cfg.MaxConnections > 1<<15 {
 		return nil, invalid("a timeout, the heartbeat or the number of connections to the database is out of range")
 	}
 	p := &Origin{
@@ -127,7 +127,7 @@ func Open(_ context.Context, cfg Config) (*Origin, error) {
 		heartbeat: cmp.Or(cfg.Heartbeat, 200*time.Millisecond), timeout: cmp.Or(cfg.Timeout, time.Second), life: cmp.Or(cfg.life, minConnectionLife),
 		logger: cmp.Or(cfg.Logger, slog.Default()),
 	}
-	p.silence = cmp.Or(cfg.silence, heartbeatsUntilLost*p.heartbeat)
+	p.silence = cmp.Or(cfg.Silence, heartbeatsUntilLost*p.heartbeat)
 	p.breaker = newBreaker(cmp.Or(cfg.breakerPause, breakerPause), &p.down, p.logger)
 	p.secrets = new(secrets)
 	reading, settings, err := openAddress(cfg.URL, p.timeout, p.secrets, p.logger)

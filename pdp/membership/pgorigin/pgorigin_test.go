@@ -28,7 +28,7 @@ import (
 // connection lost, are so long that a busy machine does not exceed them.
 func openOrigin(t testing.TB, cfg Config) *Origin {
 	t.Helper()
-	cfg.silence = fixture.Timeout
+	cfg.Silence = fixture.Timeout
 	if cfg.Timeout == 0 {
 		cfg.Timeout = fixture.Timeout
 	}
@@ -114,6 +114,7 @@ func TestOrigin(t *testing.T) {
 		"changed locations":         postgresBranches,
 		"locations of many writers": postgresBranchesOfManyWriters,
 		"one changed location":      postgresBranchesOfOne,
+		"a location told twice":     postgresBranchesTwice,
 		"told locations":            postgresToldLocations,
 		"import":                    postgresImport,
 		"import of anything":        postgresImportBetween,

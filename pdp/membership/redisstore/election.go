@@ -45,13 +45,17 @@ func (k Keys) leaseOf(role membership.Role) string {
 	return k.leader
 }
 
-// Campaign implements [membership.Election]. The lease lasts as long as [Config.Lease].
+// term returns how long the lease of a role lasts. Whoever has it renews it ten times in [Config.Lease]. If it does not, the standby is to
+// lead, and its proofs to arrive, before what is confirmed is no longer so.
+func (c *Config) term() time.Duration { return max(3*c.Lease/10, minLease) }
+
+// Campaign implements [membership.Election].
 func (s *Store) Campaign(ctx context.Context, role membership.Role) (*membership.Term, error) {
 	id := randomEpoch()
 	var state streamState
 	number := uint64(0)
 	err := s.onStream(ctx, func(ctx context.Context, node *redis.Client) error {
-		reply, err := node.Eval(ctx, campaignScript, []string{s.keys.state, s.keys.leaseOf(role)}, randomEpoch(), id, s.cfg.Lease.Milliseconds()).StringSlice()
+		reply, err := node.Eval(ctx, campaignScript, []string{s.keys.state, s.keys.leaseOf(role)}, randomEpoch(), id, s.cfg.term().Milliseconds()).StringSlice()
 		if state, err = parseStreamState(reply, err); err != nil {
 			return err
 		}
@@ -73,7 +77,7 @@ func (s *Store) Campaign(ctx context.Context, role membership.Role) (*membership
 // StartRound implements [membership.Election].
 func (s *Store) StartRound(ctx context.Context, t *membership.Term) (round uint64, err error) {
 	err = s.onStream(ctx, func(ctx context.Context, node *redis.Client) error {
-		round, err = node.Eval(ctx, startRoundScript, []string{s.keys.leaseOf(t.Role)}, t.ID, s.cfg.Lease.Milliseconds()).Uint64()
+		round, err = node.Eval(ctx, startRoundScript, []string{s.keys.leaseOf(t.Role)}, t.ID, s.cfg.term().Milliseconds()).Uint64()
 		return err
 	})
 	if err == nil && round == 0 {
@@ -94,7 +98,7 @@ func (s *Store) Attest(ctx context.Context, t *membership.Term, w membership.Wat
 	}
 	published := int64(0)
 	err = s.onStream(ctx, func(ctx context.Context, node *redis.Client) error {
-		published, err = node.Eval(ctx, attestScript, []string{s.keys.leader}, t.ID, s.cfg.Lease.Milliseconds(), text, signature).Int64()
+		published, err = node.Eval(ctx, attestScript, []string{s.keys.leader}, t.ID, s.cfg.term().Milliseconds(), text, signature).Int64()
 		return err
 	})
 	if err == nil && published == 0 {

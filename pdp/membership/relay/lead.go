@@ -22,7 +22,6 @@ type listener struct {
 	r      *Relay
 	ctx    context.Context
 	cancel func()
-	vacant chan struct{} // says to the standby that nobody leads; holds one
 
 	// Only of the goroutine that watches the origin.
 	history string
@@ -57,7 +56,7 @@ func (l *listener) newBeginning(round uint64) beginning {
 var _ membership.HeartbeatObserver = (*listener)(nil)
 
 func newListener(r *Relay, ctx context.Context, cancel func(), term *membership.Term) *listener {
-	l := &listener{r: r, ctx: ctx, cancel: cancel, term: term, through: term.At, vacant: make(chan struct{}, 1), standby: newStandby()}
+	l := &listener{r: r, ctx: ctx, cancel: cancel, term: term, through: term.At, standby: newStandby()}
 	l.flushed.L = &l.mu
 	l.log("listening to the database for all sidecars", "ready to listen to the database for all sidecars")
 	return l
@@ -188,24 +187,25 @@ func (l *listener) check(err error) {
 	}
 }
 
+// renewals is how often the lease of a role is renewed in [Config.Lease].
+const renewals = 10
+
 // renew renews the lease, also while the origin delivers more changes than fit between two heartbeats. A standby leads once nobody
 // else does.
 func (l *listener) renew(ctx context.Context) {
-	due := time.NewTicker(l.r.cfg.Lease / 5)
+	due := time.NewTicker(l.r.cfg.Lease / renewals)
 	defer due.Stop()
 	for renewed := time.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return
-		case <-l.vacant:
-			l.lead(ctx)
-			continue
 		case <-due.C:
 		}
 		asked := time.Now()
 		_, err := l.r.cfg.Election.StartRound(ctx, l.current())
 		if err == nil {
 			renewed = asked
+			l.lead(ctx)
 			continue
 		}
 		l.check(err)

@@ -189,12 +189,6 @@ func (l *listener) observed(asOf time.Time, seen membership.Leadership, f *follo
 	if l.term.Role == membership.Leader {
 		return
 	}
-	if seen.Vacant {
-		select {
-		case l.vacant <- struct{}{}:
-		default:
-		}
-	}
 	s, now := &l.standby, time.Now()
 	if f.since != s.subscribed {
 		s.subscribed, l.beginning = f.since, beginning{}

@@ -112,9 +112,9 @@ func OpenOrigin(s *config.Settings, logger *slog.Logger) (membership.Origin, err
 		return httporigin.Open(c)
 	}
 	c := s.Membership.Postgres
-	c.URL, c.Logger, c.Heartbeat = s.Directory, logger, s.Lease/5
-	if s.Redis != "" {
-		c.Idle = sharedIdle
+	c.URL, c.Logger, c.Heartbeat, c.Silence = s.Directory, logger, s.Lease/5, s.Lease
+	if s.Redis != "" { // two listen for all
+		c.Idle, c.Heartbeat = sharedIdle, s.Lease/10
 	}
 	c.Announced = s.IsSet("membership.postgres.listen") // naming the channel promises that it carries every change
 	origin, err := pgorigin.Open(context.Background(), c)

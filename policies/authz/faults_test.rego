@@ -218,6 +218,10 @@ test_fault_in_the_actions_is_named[note] if {
 			"patch": {"op": "replace", "path": "user.edit/rules", "value": ["active_account"]},
 			"told": {"practice_group actions, user.edit, rules: say which rules judge it, [] for none, for each row"},
 		},
+		"no rules, and no row": {
+			"patch": {"op": "replace", "path": "user.edit/rules", "value": []},
+			"told": {"practice_group actions, user.edit, rules: say which rules judge it, [] for none, for each row"},
+		},
 		"a rule that there is not": {
 			"patch": {"op": "add", "path": "user.edit/rules/PRA-1", "value": ["account_active"]},
 			"told": {"practice_group actions, user.edit, rules: there is no rule account_active"},

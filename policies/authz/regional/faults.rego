@@ -57,7 +57,7 @@ _reaches(entry, kind) if {
 	kinds := ["region", "division", "facility"]
 	some i, offered in kinds
 	offered in entry.offered_at
-	kind in array.slice(kinds, i, 3)
+	kind in array.slice(kinds, i, count(kinds))
 }
 
 # Every action that needs a current location has a row of its name; three have another.

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -57,9 +58,10 @@ func measure(t *testing.T, r *report, binary string, n int, say func(string, ...
 	r.latencies(n, "decision, facts in memory", 0, first.ask(t, w, 0))
 	r.add(n, "decisions per second, facts in memory", 0, first.saturate(t, w, 8, time.Second))
 	first.confirm(t)
-	r.latencies(n, "the decision after the first change of a location", 0, first.change(t, database, 1)) // all of them, of which nothing was confirmed
-	change := first.measure(t, server, func() []time.Duration { return first.change(t, database, 20) })
-	r.pages(n, "the first decision after a location has changed", 0, change)
+	for _, one := range changes {
+		took := first.measure(t, server, func() []time.Duration { return first.change(t, database, one.sql...) })
+		r.pages(n, "the first decision after "+one.name, 0, took)
+	}
 	second, _ := serveOver(t, binary, database, redis.URL())
 	r.latencies(n, "decision, facts from Redis", 0, second.ask(t, w, 0))
 
@@ -77,6 +79,22 @@ func measure(t *testing.T, r *report, binary string, n int, say func(string, ...
 		r.add(n, "start with all users in a file, s", 0, load(t, binary, n).Seconds())
 	}
 	require.NoError(t, r.write())
+}
+
+// changes are kinds of changes of a location.
+var changes = []struct {
+	name string
+	sql  []string
+}{
+	{"a facility was renamed", slices.Collect(func(yield func(string) bool) {
+		for i := range 20 {
+			yield(fmt.Sprintf(`UPDATE locations SET name = 'Facility, %d' WHERE id = 'f1'`, i))
+		}
+	})},
+	{"a facility was moved", []string{`UPDATE locations SET parent = 'd2' WHERE id = 'f1'`, `UPDATE locations SET parent = 'd1' WHERE id = 'f1'`}},
+	{"a facility was added, or deleted", []string{`INSERT INTO locations (id, kind, parent) VALUES ('new', 'facility', 'd1')`, `DELETE FROM locations WHERE id = 'new'`}},
+	{"a division was renamed, with one location in 20", []string{`UPDATE locations SET name = 'Division' WHERE id = 'd1'`}},
+	{"the region was renamed, with all locations", []string{`UPDATE locations SET name = 'Region' WHERE id = 'metro'`}},
 }
 
 // largestFile is the largest directory that is measured as a file.

@@ -123,7 +123,7 @@ func Open(cfg Config) (*Cache, error) {
 	c.SetVocabulary(cfg.Vocabulary)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if listens {
-		c.work.Go(func() { listener.Watch(c.ctx, c.tracker.ChangeHandler()) })
+		c.work.Go(func() { listener.Watch(c.ctx, beginning{c.tracker.ChangeHandler(), c}) })
 	}
 	if c.store != nil {
 		c.work.Go(func() { c.stream.Follow(c.ctx, refetching{c.tracker.StreamHandler(), c}) })

@@ -224,6 +224,9 @@ func (c *Cache) fetch(ctx context.Context, n requirement, key membership.Key, as
 			c.failed(err)
 			return nil, err
 		case c.behind(e):
+			if kept := c.memory.get(e.Key); c.check(kept, n) == freshness.Fresh && (kept.tree == nil || kept.tree.Has(key.ID)) {
+				return kept, nil // its changes were fetched meanwhile
+			}
 			if attempt == maxAttempts {
 				return nil, fmt.Errorf("%s: %w", key, errLagging)
 			}

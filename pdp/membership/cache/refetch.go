@@ -197,9 +197,41 @@ func (c *Cache) refetch(one refetch) {
 				return e, nil
 			}
 			_ = c.store.Unreserve(ctx, key)
+			n.reserved = false
+			return c.reload(ctx, n, wholeOf(key))
 		}
-		return c.loadWhole(ctx, n, key.ID, wholeOf(key))
+		return c.loadWhole(ctx, n, key.ID, key)
 	})
+}
+
+// reload loads an organization as questions do that need it now, and once for all of them.
+func (c *Cache) reload(ctx context.Context, n requirement, whole membership.Key) (*entry, error) {
+	return c.loadOnce(ctx, n, whole, func(ctx context.Context, n requirement) (*entry, error) { return c.loadOrganization(ctx, n, whole.ID) })
+}
+
+// beginning is the tracker's handler of the origin's changes. What was fetched before they were listened to is not confirmed by that, and
+// the locations that change cannot replace it: organizations in use are loaded anew, before a question or a change needs them.
+type beginning struct {
+	membership.ChangeHandler
+	c *Cache
+}
+
+func (h beginning) Began(at time.Time, history string) {
+	h.ChangeHandler.Began(at, history)
+	h.c.work.Go(h.c.reconfirm)
+}
+
+// reconfirm loads the organizations in memory that are not confirmed. Of sidecars that share them the leader does.
+func (c *Cache) reconfirm() {
+	if c.store != nil && (c.cfg.Leads == nil || !c.cfg.Leads()) {
+		return
+	}
+	n := requirement{validator: c.validator.Load(), maxAge: c.cfg.MaxAgeChange, since: c.tracker.NextOrder()}
+	for _, e := range c.memory.latest()[1] {
+		if c.check(e, n) != freshness.Fresh {
+			_, _ = c.reload(c.ctx, n, e.Key) // whoever needs it will see why that fails
+		}
+	}
 }
 
 // inUse reports whether the shared store has a user, or this process an organization: somebody needs it.

@@ -1,0 +1,144 @@
+package cache
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
+
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
+)
+
+// branchesOrigin delivers parts of organizations too, and counts what it is asked for.
+type branchesOrigin struct {
+	*watchedOrigin
+	whole, parts int
+	wholeDelay   time.Duration
+}
+
+func (b *branchesOrigin) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
+	raw, err := b.fakeOrigin.Organization(ctx, location)
+	b.set(func() { b.whole++ })
+	time.Sleep(b.wholeDelay)
+	return raw, err
+}
+
+func (b *branchesOrigin) Branches(ctx context.Context, root string, locations []string) (s *membership.RawRecord, err error) {
+	err = b.ask(ctx, membership.Key{Kind: membership.OrganizationParts, ID: root}, func() {
+		b.parts++
+		found := []fakeLocation{}
+		for _, id := range slices.Sorted(slices.Values(locations)) {
+			if b.root(id) == root {
+				found = append(found, b.locations[id])
+			}
+		}
+		s = b.rawRecord(membership.Key{Kind: membership.OrganizationRecord, ID: root}, found)
+	})
+	return s, err
+}
+
+// rename renames a facility, and returns the change as a database tells of it.
+func (b *branchesOrigin) rename(name string) []pdp.Change {
+	key := membership.Key{Kind: membership.OrganizationRecord, ID: "metro"}
+	before := b.versions[key]
+	b.setLocations(fakeLocation{ID: "ghi", Kind: "facility", Parent: "north", Name: name})
+	return []pdp.Change{{Kind: pdp.LocationChanged, ID: "ghi", Organization: "metro", Version: b.versions[key], Since: before}}
+}
+
+// openBranches opens a cache over such an origin. Its changes are not listened to yet.
+func openBranches(t *testing.T, o *fakeOrigin, p *tierClient, change func(*Config)) (*branchesOrigin, *Cache, membership.ChangeHandler) {
+	b := &branchesOrigin{watchedOrigin: &watchedOrigin{o, make(chan membership.ChangeHandler, 1), true}}
+	c := openCache(t, o, p, func(cfg *Config) {
+		cfg.Origin = b
+		if change != nil {
+			change(cfg)
+		}
+	})
+	return b, c, <-b.handler
+}
+
+func assertName(t *testing.T, c *Cache, name string, need facts.Requirement) {
+	t.Helper()
+	v, err := c.View(t.Context(), need)
+	require.NoError(t, err)
+	l, err := v.Location(t.Context(), "ghi")
+	if assert.NoError(t, err) {
+		assert.Equal(t, name, l.Name())
+	}
+}
+
+// Once the origin's changes are heard of, no change of a location makes a question wait for the organization as a whole.
+func TestOrganizationIsLoadedAnewBeforeItsFirstChange(t *testing.T) {
+	for name, leads := range map[string]bool{"alone": false, "leader": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+				var shared *tierClient
+				if leads {
+					shared = h.connect()
+				}
+				b, c, handler := openBranches(t, o, shared, func(cfg *Config) { cfg.Leads = func() bool { return leads } })
+				waitHeartbeat()
+				assertName(t, c, "", facts.Requirement{})
+				require.Equal(t, 1, b.whole)
+				handler.Began(time.Now(), "")
+				synctest.Wait()
+				assert.Equal(t, 2, b.whole)
+				for i, name := range []string{"one", "two"} {
+					handler.Changed(b.rename(name))
+					assertName(t, c, name, facts.Requirement{})
+					assert.Equal(t, i+1, b.parts)
+				}
+				assert.Equal(t, 2, b.whole)
+			})
+		})
+	}
+}
+
+// An organization that changes and has to be loaded as a whole is loaded once, for a question too.
+func TestChangedOrganizationIsLoadedOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		leads := false
+		b, c, handler := openBranches(t, o, h.connect(), func(cfg *Config) { cfg.Leads = func() bool { return leads } })
+		waitHeartbeat()
+		assertName(t, c, "", facts.Requirement{})
+		handler.Began(time.Now(), "")
+		synctest.Wait()
+		leads, b.wholeDelay = true, 500*time.Millisecond
+		_, err := h.connect().Announce(t.Context(), b.rename("other"))
+		require.NoError(t, err)
+		synctest.Wait()
+		began := time.Now()
+		assertName(t, c, "other", facts.Requirement{})
+		assert.LessOrEqual(t, time.Since(began), b.wholeDelay+maxWaitPause)
+		time.Sleep(2 * b.wholeDelay)
+		assert.Equal(t, 2, b.whole)
+		assert.Zero(t, b.parts)
+	})
+}
+
+// An organization that was being loaded while its changes were fetched is not loaded again.
+func TestOrganizationIsOvertakenByItsParts(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
+		b, c, handler := openBranches(t, o, nil, nil)
+		handler.Began(time.Now(), "")
+		assertName(t, c, "", facts.Requirement{})
+		b.wholeDelay = 500 * time.Millisecond
+		var asking sync.WaitGroup
+		began := time.Now()
+		asking.Go(func() { assertName(t, c, "other", facts.Requirement{Current: true}) })
+		synctest.Wait()
+		handler.Changed(b.rename("other"))
+		assertName(t, c, "other", facts.Requirement{})
+		assert.Zero(t, time.Since(began))
+		asking.Wait()
+		assert.Equal(t, b.wholeDelay, time.Since(began))
+		assert.Equal(t, 2, b.whole)
+	})
+}

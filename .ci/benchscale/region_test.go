@@ -63,9 +63,6 @@ func fill(t *testing.T, binary, database string, n int) region {
 	}
 	execute(string(schema))
 	facilities := max(n/usersOfAFacility, fewestFacilities)
-	if scratchFacilities > 0 {
-		facilities = scratchFacilities
-	}
 	numbers := strings.NewReplacer("USERS", strconv.Itoa(n), "FACILITIES", strconv.Itoa(facilities), "DIVISIONS", strconv.Itoa(divisions))
 	for _, sql := range fillSQL {
 		execute(numbers.Replace(sql))

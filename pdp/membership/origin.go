@@ -35,9 +35,9 @@ type Origin interface {
 // Branches is an [Origin] that can deliver parts of an organization.
 type Branches interface {
 	// Branches returns those of the given locations that are in the organization with this root, and all locations beneath
-	// them, each once, as they are at one moment. Version and History are those of the organization then. It returns nil if
-	// there is no such organization.
-	Branches(ctx context.Context, root string, locations []string) (*RawRecord, error)
+	// them, and those of alone that are, without what is beneath them: each once, as they are at one moment. Version and
+	// History are those of the organization then. It returns nil if there is no such organization.
+	Branches(ctx context.Context, root string, locations, alone []string) (*RawRecord, error)
 }
 
 // Snapshots is an [Origin] that can be read as it is at one moment.

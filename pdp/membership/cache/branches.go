@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -53,16 +54,23 @@ func (c *Cache) patched(ctx context.Context, n requirement, origin membership.Br
 	if changes, ok := c.tracker.LocationChanges(&known.Provenance); !ok || len(changes.IDs()) == 0 {
 		return nil // and neither helps what another sidecar has fetched
 	}
+	moved := false
 	for attempt := range branchesAttempts {
 		e, err := c.fetchForAll(ctx, n, membership.Key{Kind: membership.OrganizationParts, ID: root},
 			func(ctx context.Context) (*entry, bool) {
+				if e := c.memory.get(known.Key); c.check(e, n) == freshness.Fresh {
+					return e, true // this sidecar has fetched them meanwhile
+				}
 				e := c.sharedParts(ctx, n, known)
 				return e, e != nil
 			},
-			func(*entry) (*entry, []*entry, error) { return c.fetchParts(ctx, origin, known) })
+			func(*entry) (*entry, []*entry, error) { return c.fetchParts(ctx, origin, known, moved) })
 		switch {
 		case err == nil:
 			return e // the whole is shared by whoever fetches it
+		case errors.Is(err, record.ErrMoved) && !moved:
+			moved = true
+			continue
 		case !errors.Is(err, errAhead):
 			return nil
 		}
@@ -84,20 +92,33 @@ var (
 // parts is what an origin delivered of an organization.
 type parts struct {
 	asked  []string // ids of locations, sorted
-	record []byte   // those of them that are in the organization, and all beneath them
+	alone  []string // others, which have been there as before: what is beneath them is known
+	record []byte   // those of them that are in the organization, and all beneath those asked
 }
 
-// fetchParts fetches the changed locations of an organization. It returns the organization, and the parts to share.
-func (c *Cache) fetchParts(ctx context.Context, origin membership.Branches, known *entry) (*entry, []*entry, error) {
+// ids returns those of all locations, sorted.
+func (p *parts) ids() []string { return slices.Sorted(slices.Values(slices.Concat(p.asked, p.alone))) }
+
+// fetchParts fetches the changed locations of an organization. It returns the organization, and the parts to share. If a location may have
+// moved, everything beneath the changed ones is fetched.
+func (c *Cache) fetchParts(ctx context.Context, origin membership.Branches, known *entry, moved bool) (*entry, []*entry, error) {
 	began := c.tracker.BeginFetch()
 	changes, ok := c.tracker.LocationChanges(&known.Provenance)
 	ids := changes.IDs()
 	if !ok || len(ids) == 0 || len(ids) > maxBranches {
 		return nil, nil, errUnknown
 	}
+	fetched := &parts{asked: []string{}, alone: []string{}}
+	for _, id := range ids {
+		if !moved && known.tree.Above(id) && changes.Once(id, math.MaxUint64) {
+			fetched.alone = append(fetched.alone, id)
+		} else {
+			fetched.asked = append(fetched.asked, id)
+		}
+	}
 	c.counters.origin.Add(1)
 	asking, span := tracing.Start(ctx, "origin")
-	raw, err := origin.Branches(asking, known.Key.ID, ids)
+	raw, err := origin.Branches(asking, known.Key.ID, fetched.asked, fetched.alone)
 	span.EndWith(err)
 	switch {
 	case err != nil:
@@ -108,7 +129,8 @@ func (c *Cache) fetchParts(ctx context.Context, origin membership.Branches, know
 	}
 	p := newEntry(began, membership.Key{Kind: membership.OrganizationParts, ID: known.Key.ID}, known.validator)
 	p.Version, p.History, p.TTL = raw.Version, raw.History, c.cfg.TTL
-	p.parts = &parts{ids, raw.Record}
+	fetched.record = raw.Record
+	p.parts = fetched
 	e, err := c.withParts(known, p)
 	return e, []*entry{p}, err
 }
@@ -134,17 +156,24 @@ func (c *Cache) withParts(known, p *entry) (*entry, error) {
 		return nil, errUnknown
 	}
 	changes, ok := c.tracker.LocationChanges(&known.Provenance)
+	ids := p.parts.ids()
+	left := func(id string) bool { return !changes.Once(id, p.Version) }
 	switch {
 	case !ok:
 		return nil, errUnknown
-	case !changes.CompleteAt(p.Version, p.parts.asked):
+	case !changes.CompleteAt(p.Version, ids):
 		return nil, errAhead
+	case slices.ContainsFunc(p.parts.alone, left):
+		return nil, record.ErrMoved
 	}
 	locations, faults, err := known.validator.Locations(known.validator.Tokens(p.parts.record))
 	if err != nil || faults.Count() > 0 {
 		return nil, errParts
 	}
-	tree, err := known.validator.Patch(known.tree, p.parts.asked, locations, p.Version)
+	if locations, err = known.tree.Complete(ids, p.parts.alone, locations); err != nil {
+		return nil, err
+	}
+	tree, err := known.validator.Patch(known.tree, ids, locations, p.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -161,12 +190,13 @@ func (c *Cache) withParts(known, p *entry) (*entry, error) {
 
 // partsJSON is what the shared store has of parts.
 type partsJSON struct {
-	Asked  []string        `json:"asked"`
+	Asked  []string        `json:"asked"` // with what is beneath them: all that earlier releases know
+	Alone  []string        `json:"alone,omitempty"`
 	Record json.RawMessage `json:"record"`
 }
 
 func (p *parts) encode(b []byte) []byte {
-	text, err := json.Marshal(partsJSON{p.asked, p.record})
+	text, err := json.Marshal(partsJSON{p.asked, p.alone, p.record})
 	if err != nil {
 		return b // nothing that decodes
 	}
@@ -178,10 +208,13 @@ func decodeParts(text []byte) (*parts, error) {
 	if err := json.Unmarshal(text, &p); err != nil {
 		return nil, errParts
 	}
-	strictlyOrdered := slices.IsSorted(p.Asked) && len(slices.Compact(slices.Clone(p.Asked))) == len(p.Asked)
+	found := &parts{p.Asked, p.Alone, p.Record}
+	ids := found.ids()
 	invalid := func(id string) bool { return !facts.ValidID(id) }
-	if len(p.Asked) == 0 || len(p.Asked) > maxBranches || !strictlyOrdered || slices.ContainsFunc(p.Asked, invalid) {
+	sorted := slices.IsSorted(p.Asked) && slices.IsSorted(p.Alone)
+	if len(ids) == 0 || len(ids) > maxBranches || !sorted || len(slices.Compact(slices.Clone(ids))) < len(ids) ||
+		slices.ContainsFunc(ids, invalid) {
 		return nil, errParts
 	}
-	return &parts{p.Asked, p.Record}, nil
+	return found, nil
 }

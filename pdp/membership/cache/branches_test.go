@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 type branchesOrigin struct {
 	*watchedOrigin
 	whole, parts int
+	alone        []string // asked for last
 	wholeDelay   time.Duration
 }
 
@@ -30,12 +32,17 @@ func (b *branchesOrigin) Organization(ctx context.Context, location string) (*me
 	return raw, err
 }
 
-func (b *branchesOrigin) Branches(ctx context.Context, root string, locations []string) (s *membership.RawRecord, err error) {
+func (b *branchesOrigin) Branches(ctx context.Context, root string, locations, alone []string) (s *membership.RawRecord, err error) {
 	err = b.ask(ctx, membership.Key{Kind: membership.OrganizationParts, ID: root}, func() {
 		b.parts++
+		b.alone = alone
 		found := []fakeLocation{}
-		for _, id := range slices.Sorted(slices.Values(locations)) {
-			if b.root(id) == root {
+		for _, id := range slices.Sorted(maps.Keys(b.locations)) {
+			asked := slices.Contains(alone, id)
+			for above := id; above != ""; above = b.locations[above].Parent {
+				asked = asked || slices.Contains(locations, above)
+			}
+			if asked && b.root(id) == root {
 				found = append(found, b.locations[id])
 			}
 		}
@@ -44,12 +51,18 @@ func (b *branchesOrigin) Branches(ctx context.Context, root string, locations []
 	return s, err
 }
 
-// rename renames a facility, and returns the change as a database tells of it.
+// rename renames a facility.
 func (b *branchesOrigin) rename(name string) []pdp.Change {
+	return b.change(fakeLocation{ID: "ghi", Kind: "facility", Parent: "north", Name: name})
+}
+
+// change changes a location of metro, and returns the change as a database tells of it.
+func (b *branchesOrigin) change(l fakeLocation) []pdp.Change {
 	key := membership.Key{Kind: membership.OrganizationRecord, ID: "metro"}
 	before := b.versions[key]
-	b.setLocations(fakeLocation{ID: "ghi", Kind: "facility", Parent: "north", Name: name})
-	return []pdp.Change{{Kind: pdp.LocationChanged, ID: "ghi", Organization: "metro", Version: b.versions[key], Since: before}}
+	b.setLocations(l)
+	b.set(func() { b.version++; b.versions[key] = b.version }) // also if it is elsewhere now
+	return []pdp.Change{{Kind: pdp.LocationChanged, ID: l.ID, Organization: "metro", Version: b.versions[key], Since: before}}
 }
 
 // openBranches opens a cache over such an origin. Its changes are not listened to yet.
@@ -140,5 +153,50 @@ func TestOrganizationIsOvertakenByItsParts(t *testing.T) {
 		asking.Wait()
 		assert.Equal(t, b.wholeDelay, time.Since(began))
 		assert.Equal(t, 2, b.whole)
+	})
+}
+
+// A change of a location that has others beneath it does not fetch them, unless it may have moved.
+func TestChangedLocationIsFetchedAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+		b, c, handler := openBranches(t, o, h.connect(), nil)
+		other, second, ofSecond := openBranches(t, o, h.connect(), nil) // finds what the first one fetched
+		waitHeartbeat()
+		handler.Began(time.Now(), "")
+		ofSecond.Began(time.Now(), "")
+		time.Sleep(2 * time.Second) // more than a lease
+		assertLocated := func(sidecars ...*Cache) {
+			t.Helper()
+			for _, c := range sidecars {
+				for _, l := range o.locations {
+					assert.Equal(t, o.root(l.ID), organizationOf(t, c, l.ID))
+				}
+				waitHeartbeat()
+			}
+		}
+		assertChanged := func(alone []string, changes ...pdp.Change) {
+			t.Helper()
+			_, err := h.connect().Announce(t.Context(), changes)
+			require.NoError(t, err)
+			waitHeartbeat()
+			assertLocated(c)
+			assert.Equal(t, alone, b.alone)
+		}
+		assertLocated(c, second)
+		whole := b.whole + other.whole
+		assertChanged([]string{"metro"}, b.change(fakeLocation{ID: "metro", Kind: "region", Model: "regional", Name: "one"})...)
+		assertLocated(second)
+		assertChanged([]string{"north"}, b.change(fakeLocation{ID: "north", Kind: "division", Parent: "metro", Name: "one"})...)
+		assertLocated(second)
+		assert.Zero(t, other.parts)
+		away := b.change(fakeLocation{ID: "north", Kind: "division", Parent: "big"})
+		b.setLocations(fakeLocation{ID: "new", Kind: "facility", Parent: "north"}) // nobody tells metro's
+		back := b.change(fakeLocation{ID: "north", Kind: "division", Parent: "metro"})
+		assertChanged([]string{}, slices.Concat(away, back)...)
+		assertChanged([]string{"north"}, b.change(fakeLocation{ID: "north", Kind: "division", Parent: "metro", Name: "two"})...)
+		assertLocated(second) // what the first one fetched last does not have the new one
+		assert.Equal(t, []string{}, other.alone)
+		assert.Equal(t, 1, other.parts)
+		assert.Equal(t, whole, b.whole+other.whole)
 	})
 }

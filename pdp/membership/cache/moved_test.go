@@ -91,6 +91,25 @@ func TestFormerOrganizationOfMovedLocationIsFetchedAgain(t *testing.T) {
 		})
 	})
 
+	t.Run("seen before", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
+			start(o)
+			c := openCache(t, o, h.connect(), nil)
+			waitHeartbeat()
+			v, err := c.View(t.Context(), facts.Requirement{})
+			require.NoError(t, err)
+			_, err = v.Location(t.Context(), "big")
+			require.NoError(t, err)
+			moveEntity(o, "large")
+			_, err = c.Announce(t.Context(), moved)
+			require.NoError(t, err)
+			require.Equal(t, "large", organizationOf(t, c, "ward"))
+			l, err := v.Location(t.Context(), "ward")
+			require.NoError(t, err)
+			assert.Equal(t, "big", l.Organization(), "one state in one view")
+		})
+	})
+
 	t.Run("new organization fetched before", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, o *fakeOrigin, h *sharedTier) {
 			start(o)

@@ -9,9 +9,9 @@ import (
 
 // FuzzParts checks that parts from the shared store are refused, or are within their bounds and as they were written.
 func FuzzParts(f *testing.F) {
-	f.Add((&parts{[]string{"ghi", "north"}, []byte(`[{"id":"ghi","kind":"facility","parent":"north"}]`)}).encode(nil))
-	f.Add((&parts{[]string{"ghi"}, []byte(`[]`)}).encode(nil))
-	for _, text := range []string{``, `null`, `{}`, `{"asked":[]}`, `{"asked":["b","a"],"record":[]}`, `{"asked":["a","a"],"record":[]}`, `{"asked":[""],"record":[]}`, `{"asked":["a"]}`} {
+	f.Add((&parts{[]string{"ghi", "north"}, nil, []byte(`[{"id":"ghi","kind":"facility","parent":"north"}]`)}).encode(nil))
+	f.Add((&parts{[]string{"ghi"}, []string{"north"}, []byte(`[]`)}).encode(nil))
+	for _, text := range []string{``, `null`, `{}`, `{"asked":[]}`, `{"asked":["b","a"],"record":[]}`, `{"asked":["a","a"],"record":[]}`, `{"asked":[""],"record":[]}`, `{"asked":["a"]}`, `{"asked":["a"],"alone":["a"]}`, `{"asked":[],"alone":["b","a"]}`} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -19,14 +19,16 @@ func FuzzParts(f *testing.F) {
 		if err != nil {
 			return
 		}
-		require.NotEmpty(t, p.asked)
-		require.LessOrEqual(t, len(p.asked), maxBranches)
-		for i, id := range p.asked {
+		ids := p.ids()
+		require.NotEmpty(t, ids)
+		require.LessOrEqual(t, len(ids), maxBranches)
+		for i, id := range ids {
 			require.True(t, facts.ValidID(id))
-			require.True(t, i == 0 || p.asked[i-1] < id)
+			require.True(t, i == 0 || ids[i-1] < id)
 		}
 		again, err := decodeParts(p.encode(nil))
 		require.NoError(t, err)
 		require.Equal(t, p.asked, again.asked)
+		require.ElementsMatch(t, p.alone, again.alone)
 	})
 }

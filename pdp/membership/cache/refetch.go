@@ -198,7 +198,9 @@ func (c *Cache) refetch(one refetch) {
 			}
 			_ = c.store.Unreserve(ctx, key)
 			n.reserved = false
-			return c.reload(ctx, n, wholeOf(key))
+			gone, leave := context.WithCancel(ctx)
+			leave() // other changes are waiting to be fetched, which this may need too
+			return c.reload(gone, n, wholeOf(key))
 		}
 		return c.loadWhole(ctx, n, key.ID, key)
 	})

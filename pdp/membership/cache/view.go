@@ -168,9 +168,7 @@ func (v *cachedView) organization(ctx context.Context, location string) (*entry,
 	v.mu.Lock()
 	e := v.orgs[location]
 	if e == nil {
-		if root := v.roots[v.c.orgIndex.find(location)]; root != nil && root.tree.Has(location) {
-			e = root
-		}
+		e = v.seen(location)
 	}
 	v.mu.Unlock()
 	if e == nil {
@@ -181,6 +179,20 @@ func (v *cachedView) organization(ctx context.Context, location string) (*entry,
 		e = v.remember(location, e)
 	}
 	return e, nil
+}
+
+// seen returns the organization in which the view has seen a location already, wherever that has moved since; nil if it has not. The
+// caller must hold the lock.
+func (v *cachedView) seen(location string) *entry {
+	if root := v.roots[v.c.orgIndex.find(location)]; root != nil && root.tree.Has(location) {
+		return root
+	}
+	for _, root := range v.roots {
+		if root.tree.Has(location) {
+			return root
+		}
+	}
+	return nil
 }
 
 func (v *cachedView) remember(location string, e *entry) *entry {

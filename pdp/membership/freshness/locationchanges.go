@@ -99,6 +99,26 @@ func (c LocationChanges) CompleteAt(version uint64, ids []string) bool {
 	return at == version
 }
 
+// Once reports whether a location has been announced for just one version of the organization up to the given one, after that of the
+// record, and for no other organization.
+func (c LocationChanges) Once(id string, version uint64) bool {
+	var at uint64
+	for _, one := range c.all {
+		announced := one.Change.Version
+		switch {
+		case one.ID != id:
+		case one.Organization != c.root || announced == 0:
+			return false
+		case announced <= c.version || announced > version || announced == at:
+		case at > 0:
+			return false
+		default:
+			at = announced
+		}
+	}
+	return at > 0
+}
+
 // maxHints limits the organizations that [Tracker.ChangedOrganizations] returns.
 const maxHints = 4
 

@@ -37,9 +37,9 @@ func (o *countedOrigin) Organization(ctx context.Context, location string) (*mem
 	return o.Origin.Organization(ctx, location)
 }
 
-func (o *countedOrigin) Branches(ctx context.Context, root string, locations []string) (*membership.RawRecord, error) {
+func (o *countedOrigin) Branches(ctx context.Context, root string, locations, alone []string) (*membership.RawRecord, error) {
 	o.parts.Add(1)
-	return o.Origin.Branches(ctx, root, locations)
+	return o.Origin.Branches(ctx, root, locations, alone)
 }
 
 var regions = []string{"metro", "far"}
@@ -338,15 +338,25 @@ func postgresBranchesOfOne(t *testing.T, server *servertest.Postgres) {
 		assert.LessOrEqual(t, o.whole.Load()-asked, change.whole, change.sql)
 	}
 	assert.Less(t, o.whole.Load()-before, int64(3))
+	servertest.Exec(t, conn, `UPDATE locations SET name = 'Metro 2' WHERE id = 'metro'`)
+	raw, err := o.Branches(context.Background(), "metro", []string{"d1", "d4", "nowhere"}, []string{"f4", "metro", "nowhere", "d3"})
+	require.NoError(t, err)
+	var found []facts.LocationRecord
+	require.NoError(t, json.Unmarshal(raw.Record, &found))
+	var located []string
+	for _, l := range found {
+		located = append(located, l.ID)
+	}
+	require.Equal(t, []string{"d1", "d4", "f1", "f10", "f13", "f4", "f7", "metro"}, located, "d3 is elsewhere")
 	ids := []string{"f1", "d0", "nowhere"}
 	slices.Sort(ids)
-	raw, err := o.Branches(context.Background(), "nowhere", ids)
+	raw, err = o.Branches(context.Background(), "nowhere", ids, nil)
 	require.NoError(t, err)
 	require.Nil(t, raw)
-	raw, err = o.Branches(context.Background(), "d0", ids)
+	raw, err = o.Branches(context.Background(), "d0", ids, nil)
 	require.NoError(t, err)
 	require.Nil(t, raw, "no root")
-	raw, err = o.Branches(context.Background(), "far", ids)
+	raw, err = o.Branches(context.Background(), "far", ids, nil)
 	require.NoError(t, err)
 	require.Equal(t, "[]", string(raw.Record))
 }

@@ -206,8 +206,8 @@ func (p *Origin) Organization(ctx context.Context, location string) (*membership
 }
 
 // Branches implements [membership.Branches].
-func (p *Origin) Branches(ctx context.Context, root string, locations []string) (*membership.RawRecord, error) {
-	found, err := p.records(ctx, longTimeoutFactor*p.timeout, func(q *queries) string { return q.branches }, root, locations)
+func (p *Origin) Branches(ctx context.Context, root string, locations, alone []string) (*membership.RawRecord, error) {
+	found, err := p.records(ctx, longTimeoutFactor*p.timeout, func(q *queries) string { return q.branches }, root, locations, alone)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

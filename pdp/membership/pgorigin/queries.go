@@ -111,36 +111,40 @@ func (w writer) organization() string {
   (SELECT l.id::text, l.parent::text, 0 FROM {locations} l WHERE l.id::text = $1 LIMIT 1)
   UNION ALL SELECT l.id::text, l.parent::text, up.depth + 1 FROM up JOIN {locations} l ON l.id::text = up.parent WHERE up.depth < {deepest}),
 top AS (SELECT id FROM up ORDER BY depth DESC LIMIT 1),
-start AS (SELECT id FROM top)`)
+start AS (SELECT id FROM top)`, "tree")
 }
 
-// branches returns SQL that walks down from those of several locations ($2) that are in an organization ($1).
+// branches returns SQL that walks down from those of several locations ($2) that are in an organization ($1), and selects others ($3) that
+// are, too.
 func (w writer) branches() string {
 	return w.tree(`up(start, id, parent, depth) AS (
-  SELECT l.id::text, l.id::text, l.parent::text, 0 FROM {locations} l WHERE l.id::text = ANY ($2::text[])
+  SELECT l.id::text, l.id::text, l.parent::text, 0 FROM {locations} l WHERE l.id::text = ANY ($2::text[]) OR l.id::text = ANY ($3::text[])
   UNION ALL SELECT up.start, l.id::text, l.parent::text, up.depth + 1 FROM up JOIN {locations} l ON l.id::text = up.parent WHERE up.depth < {deepest}),
 top AS (SELECT l.id::text AS id FROM {locations} l WHERE l.id::text = $1 AND l.parent IS NULL LIMIT 1),
-start AS (SELECT DISTINCT up.start AS id FROM up JOIN top ON top.id = up.id WHERE up.parent IS NULL)`)
+inside AS (SELECT DISTINCT up.start AS id FROM up JOIN top ON top.id = up.id WHERE up.parent IS NULL),
+start AS (SELECT id FROM inside WHERE id = ANY ($2::text[]))`,
+		"(SELECT * FROM tree UNION SELECT {row} FROM inside JOIN {locations} l ON l.id::text = inside.id WHERE inside.id = ANY ($3::text[]))")
 }
 
-// tree returns SQL that walks down from each row of start, and selects the locations, and the version of top, if there is a row
-// of it.
-func (w writer) tree(start string) string {
+// tree returns SQL that walks down from each row of start, and selects the locations of a row source, and the version of top, if there is
+// a row of it.
+func (w writer) tree(start, from string) string {
 	const row = "l.id::text, l.name::text, l.kind::text, l.parent::text, l.model::text, l.plan::text, count(*) OVER (PARTITION BY l.id::text)"
 	return strings.NewReplacer(
 		"{locations}", w.locations,
+		"{row}", row,
 		"{version}", w.locationVersion,
 		"{history}", w.history,
 		"{deepest}", fmt.Sprint(maxTreeDepth),
 		"{most}", fmt.Sprint(membership.MaxOrganization),
 	).Replace(`WITH RECURSIVE ` + start + `,
 tree(id, name, kind, parent, model, plan, times) AS (
-  SELECT ` + row + ` FROM start JOIN {locations} l ON l.id::text = start.id
-  UNION SELECT ` + row + ` FROM tree JOIN {locations} l ON l.parent::text = tree.id),
+  SELECT {row} FROM start JOIN {locations} l ON l.id::text = start.id
+  UNION SELECT {row} FROM tree JOIN {locations} l ON l.parent::text = tree.id),
 whole AS MATERIALIZED (
   SELECT COALESCE('[' || string_agg(` + object(member("id", "id"), member("name", "name"), member("kind", "kind"), member("parent", "parent"),
 		member("model", "model"), member("plan", "plan")) + `, ', ' ORDER BY id COLLATE "C") || ']', '[]') AS record
-  FROM tree JOIN (VALUES (1), (2)) AS again(n) ON n <= times)
+  FROM ` + from + ` AS located JOIN (VALUES (1), (2)) AS again(n) ON n <= times)
 SELECT CASE WHEN octet_length(record) <= {most} THEN record END, (SELECT COALESCE(max({version}), 0) FROM top JOIN {locations} l ON l.id::text = top.id), {history}
 FROM whole WHERE EXISTS (SELECT FROM top)`)
 }

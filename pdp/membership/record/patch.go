@@ -29,7 +29,7 @@ func (v *Validator) Patch(before *Tree, changed []string, found []Location, vers
 		return nil, err
 	}
 	for i := range found {
-		if p.join(found[i].ID, 0) == nil {
+		if p.join(i, 0) == nil {
 			return nil, errPatch
 		}
 	}
@@ -38,6 +38,63 @@ func (v *Validator) Patch(before *Tree, changed []string, found []Location, vers
 		return nil, errPatch
 	}
 	return t, nil
+}
+
+// ErrMoved means that locations were not found in the place that they had before.
+var ErrMoved = fmt.Errorf("%w: a location has moved", errTree)
+
+// Complete adds to found, which is in ascending order of ids and has locations alone that have something beneath them, what is beneath
+// these as before. changed are all locations that have changed, those alone too. A location that is alone must not have been in another
+// organization since: whoever has been announced once, and is found beneath the same parent as before, has stayed there, if this holds
+// for all above it as well.
+func (t *Tree) Complete(changed, alone []string, found []Location) ([]Location, error) {
+	if len(alone) == 0 {
+		return found, nil
+	}
+	isChanged, isAlone := make(map[string]bool, len(changed)), make(map[string]bool, len(alone))
+	for _, id := range changed {
+		isChanged[id] = true
+	}
+	for _, id := range alone {
+		isAlone[id] = true
+	}
+	beneath, n := make([]bool, len(t.All)), len(found)
+	for _, id := range alone {
+		at, known := t.Ordinal[id]
+		i, isFound := find(found, id)
+		if !known || !isFound || found[i].Parent != t.All[at].Record().Parent {
+			return nil, ErrMoved
+		}
+		for above := t.All[at].Parent(); above != nil; above = above.Parent() {
+			if isChanged[above.ID()] && !isAlone[above.ID()] {
+				return nil, ErrMoved
+			}
+		}
+		for next := slices.Clone(t.children[at]); len(next) > 0; {
+			at, next = next[len(next)-1], next[:len(next)-1]
+			if !isChanged[t.All[at].ID()] && !beneath[at] {
+				beneath[at] = true
+				n++
+				next = append(next, t.children[at]...)
+			}
+		}
+	}
+	whole := make([]Location, 0, n)
+	for at, l := range t.All {
+		if beneath[at] {
+			for len(found) > 0 && found[0].ID < l.ID() {
+				whole, found = append(whole, found[0]), found[1:]
+			}
+			whole = append(whole, *checkedLocation(l))
+		}
+	}
+	return append(whole, found...), nil
+}
+
+// Above reports whether a location has something beneath it.
+func (t *Tree) Above(id string) bool {
+	at, known := t.Ordinal[id]
+	return known && len(t.children[at]) > 0
 }
 
 // patch is a change of a forest: without what is gone, with what was found.
@@ -78,24 +135,37 @@ func (p *patch) check(v *Validator, root string) error {
 	return c.faults.Err()
 }
 
-// join returns the location with an id, after those above it. It returns nil for one that is beneath itself.
-func (p *patch) join(id string, depth int) *facts.Location {
-	i, isFound := slices.BinarySearchFunc(p.found, id, func(l Location, id string) int { return strings.Compare(l.ID, id) })
-	if !isFound {
-		return p.kept(id)
-	}
-	if l := p.joined[id]; l != nil || depth > len(p.found) {
+// join returns one of the found locations, after those above it. It returns nil for one that is beneath itself.
+func (p *patch) join(i, depth int) *facts.Location {
+	rec := p.found[i].LocationRecord
+	if l := p.joined[rec.ID]; l != nil || depth > len(p.found) {
 		return l
 	}
-	rec := p.found[i].LocationRecord
 	var parent *facts.Location
 	if rec.Parent != "" {
-		if parent = p.join(rec.Parent, depth+1); parent == nil {
+		if parent = p.above(rec.Parent, depth); parent == nil {
 			return nil
 		}
 	}
-	p.joined[id] = joined(rec, parent, p.version, p.before)
-	return p.joined[id]
+	l := joined(rec, parent, p.version, p.before)
+	p.joined[rec.ID] = l
+	return l
+}
+
+// above returns the location with an id, after those above it.
+func (p *patch) above(id string, depth int) *facts.Location {
+	if l := p.joined[id]; l != nil {
+		return l
+	}
+	if i, isFound := find(p.found, id); isFound {
+		return p.join(i, depth+1)
+	}
+	return p.kept(id)
+}
+
+// find returns the place of an id among locations in ascending order of ids.
+func find(all []Location, id string) (int, bool) {
+	return slices.BinarySearchFunc(all, id, func(l Location, id string) int { return strings.Compare(l.ID, id) })
 }
 
 // forest returns the changed forest. It shares with the former one what is the same.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -44,12 +45,18 @@ func (w world) change(r *rand.Rand, told map[string][]string) {
 		id = "d" + strconv.Itoa(r.IntN(4))
 	}
 	l, known := w[id]
+	at := map[string]bool{}
 	tell := func() {
 		if _, known := w[id]; known {
-			told[w.root(id)] = append(told[w.root(id)], id)
+			at[w.root(id)] = true
 		}
 	}
 	tell()
+	defer func() {
+		for root := range at {
+			told[root] = append(told[root], id)
+		}
+	}()
 	switch {
 	case known && r.IntN(3) == 0:
 		l.Name = strconv.Itoa(r.IntN(1000))
@@ -70,7 +77,7 @@ func (w world) change(r *rand.Rand, told map[string][]string) {
 // After any changes, a patched tree is the one that is made of all locations.
 func TestPatchedTreeIsThatOfAllLocations(t *testing.T) {
 	v, r := NewValidator(pdp.Vocabulary{}), rand.New(rand.NewPCG(1, 2))
-	patched, refused := 0, 0
+	patched, refused, moved, completed := 0, 0, 0, 0
 	for range 50 {
 		w := world{"metro": {ID: "metro", Kind: "region", Model: facts.ModelRegional}, "far": {ID: "far", Kind: "region", Model: facts.ModelRegional}}
 		for i := range 4 {
@@ -97,7 +104,18 @@ func TestPatchedTreeIsThatOfAllLocations(t *testing.T) {
 					trees[root] = want
 					continue
 				}
-				got, err := v.Patch(before, told[root], w.beneath(root, told[root]...), version)
+				found := w.beneath(root, told[root]...)
+				if asked, alone := split(before, told[root]); len(alone) > 0 {
+					whole, err := before.Complete(told[root], alone, w.these(root, asked, alone))
+					if err == nil {
+						require.Equal(t, records(found), records(whole))
+						completed++
+					} else {
+						require.ErrorIs(t, err, ErrMoved)
+						moved++
+					}
+				}
+				got, err := v.Patch(before, told[root], found, version)
 				if want.Faults != nil {
 					require.Error(t, err)
 					refused++
@@ -115,6 +133,42 @@ func TestPatchedTreeIsThatOfAllLocations(t *testing.T) {
 	}
 	require.Greater(t, patched, 1000)
 	require.Greater(t, refused, 20)
+	require.Greater(t, completed, 100)
+	require.Greater(t, moved, 100)
+}
+
+// split returns which of the changed locations have something beneath them and were announced once, and the others.
+func split(before *Tree, told []string) (asked, alone []string) {
+	for _, id := range told {
+		if i := slices.Index(told, id); before.Above(id) && !slices.Contains(told[i+1:], id) {
+			alone = append(alone, id)
+		} else {
+			asked = append(asked, id)
+		}
+	}
+	return asked, alone
+}
+
+// these returns those of the asked ids that are in an organization, with all that is beneath them, and those of alone without it.
+func (w world) these(root string, asked, alone []string) (found []Location) {
+	if len(asked) > 0 {
+		found = w.beneath(root, asked...)
+	}
+	for _, id := range alone {
+		known := slices.ContainsFunc(found, func(l Location) bool { return l.ID == id })
+		if _, is := w[id]; is && !known && w.root(id) == root {
+			found = append(found, Location{LocationRecord: w[id]})
+		}
+	}
+	slices.SortFunc(found, func(a, b Location) int { return strings.Compare(a.ID, b.ID) })
+	return found
+}
+
+func records(all []Location) (found []facts.LocationRecord) {
+	for _, l := range all {
+		found = append(found, l.LocationRecord)
+	}
+	return found
 }
 
 func requireSameTree(t *testing.T, want, got *Tree) {
@@ -163,6 +217,33 @@ func TestPatchRefusesPartsThatDoNotFit(t *testing.T) {
 	after, err := v.Patch(before, []string{"f"}, nil, 2)
 	require.NoError(t, err)
 	require.Len(t, after.All, 2)
+}
+
+// What is beneath a location as before is only added if the location is certain to have stayed there.
+func TestCompleteRefusesLocationsThatMayHaveMoved(t *testing.T) {
+	v := NewValidator(pdp.Vocabulary{})
+	at := func(id, kind, parent string) Location {
+		return Location{LocationRecord: facts.LocationRecord{ID: id, Kind: kind, Parent: parent}}
+	}
+	root := Location{LocationRecord: facts.LocationRecord{ID: "metro", Kind: "region", Model: facts.ModelRegional}}
+	before, err := v.Tree([]Location{at("d", "division", "metro"), at("f", "facility", "d"), at("g", "facility", "d"), root}, &Faults{}, 1, nil)
+	require.NoError(t, err)
+	whole, err := before.Complete([]string{"d", "g"}, []string{"d"}, []Location{at("d", "division", "metro")})
+	require.NoError(t, err)
+	require.Equal(t, records([]Location{at("d", "division", "metro"), at("f", "facility", "d")}), records(whole), "g is gone")
+	for name, one := range map[string]struct{ changed, alone, parent string }{
+		"elsewhere":                       {"d", "d", "other"},
+		"gone":                            {"d", "d", ""},
+		"unknown":                         {"new", "new", "metro"},
+		"what is above it may have moved": {"metro", "d", "metro"},
+	} {
+		var found []Location
+		if one.parent != "" {
+			found = []Location{at(one.alone, "division", one.parent)}
+		}
+		_, err := before.Complete([]string{one.changed, one.alone}, []string{one.alone}, found)
+		require.ErrorIs(t, err, ErrMoved, name)
+	}
 }
 
 // BenchmarkPatch renames one of 20,000 locations.

@@ -110,7 +110,7 @@ func (c *Cache) fetchParts(ctx context.Context, origin membership.Branches, know
 	}
 	fetched := &parts{asked: []string{}, alone: []string{}}
 	for _, id := range ids {
-		if !moved && known.tree.Above(id) && changes.Once(id, math.MaxUint64) {
+		if !moved && known.tree.Above(id) && changes.AtMostOnce(id, math.MaxUint64) {
 			fetched.alone = append(fetched.alone, id)
 		} else {
 			fetched.asked = append(fetched.asked, id)
@@ -157,7 +157,7 @@ func (c *Cache) withParts(known, p *entry) (*entry, error) {
 	}
 	changes, ok := c.tracker.LocationChanges(&known.Provenance)
 	ids := p.parts.ids()
-	left := func(id string) bool { return !changes.Once(id, p.Version) }
+	left := func(id string) bool { return !changes.AtMostOnce(id, p.Version) }
 	switch {
 	case !ok:
 		return nil, errUnknown

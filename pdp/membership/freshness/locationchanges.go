@@ -99,9 +99,9 @@ func (c LocationChanges) CompleteAt(version uint64, ids []string) bool {
 	return at == version
 }
 
-// Once reports whether a location has been announced for just one version of the organization up to the given one, after that of the
-// record, and for no other organization.
-func (c LocationChanges) Once(id string, version uint64) bool {
+// AtMostOnce reports whether a location has been announced for at most one version of the organization up to the given one, after that of
+// the record, and for no other organization.
+func (c LocationChanges) AtMostOnce(id string, version uint64) bool {
 	var at uint64
 	for _, one := range c.all {
 		announced := one.Change.Version
@@ -116,7 +116,7 @@ func (c LocationChanges) Once(id string, version uint64) bool {
 			at = announced
 		}
 	}
-	return at > 0
+	return true
 }
 
 // maxHints limits the organizations that [Tracker.ChangedOrganizations] returns.

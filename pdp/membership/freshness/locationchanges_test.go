@@ -61,11 +61,10 @@ func TestLocationChangesAreAllOrNotKnown(t *testing.T) {
 		assert.False(t, c.CompleteAt(7, c.IDs()))
 		h.Changed([]pdp.Change{in("metro", "metro", 5, 4), in("newest", "metro", 9, 8), in("new", "metro", 4, 3)})
 		c, _ = f.LocationChanges(p)
-		for id, once := range map[string]bool{"metro": true, "new": true, "newest": false, "ghi": false, "lost": false, "else": false} {
-			assert.Equal(t, once, c.Once(id, 9), id)
+		for id, once := range map[string]bool{"metro": true, "new": true, "newest": false, "ghi": false, "lost": false, "else": true} {
+			assert.Equal(t, once, c.AtMostOnce(id, 9), id)
 		}
-		assert.True(t, c.Once("newest", 8), "the other one is later")
-		assert.False(t, c.Once("newest", 7), "so are both")
+		assert.True(t, c.AtMostOnce("newest", 8), "the other one is later")
 		assert.Equal(t, []string{"metro", "smile"}, f.ChangedOrganizations())
 
 		unversioned := metro(*p)

@@ -123,7 +123,10 @@ func Compare(ctx context.Context, c Comparison) (*Differences, error) {
 		}
 		both = append(both, d)
 	}
-	bound := append(world.Bound(), "answers to single questions: filters, and other documents than the decision, are not compared")
+	if world.ByQuestionAlone(c.Was) != world.ByQuestionAlone(c.Is) {
+		return nil, errors.New("one policy judges by membership facts and the other by the question alone: they have no case in common")
+	}
+	bound := append(world.Bound(world.ByQuestionAlone(c.Is)), "answers to single questions: filters, and other documents than the decision, are not compared")
 	r := &comparer{Comparison: c, report: &Differences{Changes: []Difference{}, NotExplored: []string{}, Coarse: []string{}, Bound: bound},
 		forms: map[string]*ChangedForms{}}
 	var questions []world.Question

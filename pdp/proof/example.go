@@ -17,7 +17,7 @@ import (
 
 // Example is a small directory, a question and the answer of the policy.
 type Example struct {
-	Directory json.RawMessage    `json:"directory"`
+	Directory json.RawMessage    `json:"directory,omitempty"` // nil: the policy judges by the question alone
 	Question  authzen.Evaluation `json:"question"`
 	Answer    string             `json:"answer,omitempty"` // an AuthZEN response, in JSON
 	Error     string             `json:"error,omitempty"`  // instead of an answer
@@ -27,6 +27,9 @@ type Example struct {
 
 // NewExample returns a case as an example that has not been asked yet.
 func NewExample(c *world.Case) (*Example, error) {
+	if len(c.Locations) == 0 {
+		return &Example{Question: c.Question}, nil
+	}
 	directory, err := c.Directory()
 	if err != nil {
 		return nil, err
@@ -37,14 +40,22 @@ func NewExample(c *world.Case) (*Example, error) {
 // Command returns the commands for a shell that ask the question of the example again; bundle is the path of the policy, "" for the
 // built-in one.
 func (e *Example) Command(bundle string) string {
+	if e.Directory == nil {
+		return e.Ask(bundle)
+	}
 	return fmt.Sprintf("echo %s >example.json\n%s", shell(string(e.Directory)), e.Ask(bundle))
 }
 
 // Ask returns the command for a shell that asks the question of the example about the directory in example.json.
-func (e *Example) Ask(bundle string) string { return AskCommand(e.Question, "example.json", bundle) }
+func (e *Example) Ask(bundle string) string {
+	if e.Directory == nil {
+		return AskCommand(e.Question, "", bundle)
+	}
+	return AskCommand(e.Question, "example.json", bundle)
+}
 
-// AskCommand returns the command for a shell that asks a question about a directory in a file; bundle is the path of the policy, "" for
-// the built-in one.
+// AskCommand returns the command for a shell that asks a question about a directory in a file, "" for none; bundle is the path of the policy,
+// "" for the built-in one.
 func AskCommand(q authzen.Evaluation, directory, bundle string) string {
 	words := []string{"wardkeeper ask", bare(q.Subject.ID), bare(q.Action.Name), shell(q.Resource.ID), "--type " + bare(q.Resource.Type)}
 	if q.Subject.Type != "user" {
@@ -62,7 +73,9 @@ func AskCommand(q authzen.Evaluation, directory, bundle string) string {
 			words = append(words, part.flag+" "+shell(name+"="+string(value)))
 		}
 	}
-	words = append(words, "--directory "+bare(directory))
+	if directory != "" {
+		words = append(words, "--directory "+bare(directory))
+	}
 	if bundle != "" {
 		words = append(words, "--bundle "+shell(bundle))
 	}

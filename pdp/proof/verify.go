@@ -86,7 +86,7 @@ func Verify(ctx context.Context, v Verification) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &verifier{Verification: v, report: &Report{Bound: world.Bound()}, findings: map[string]*Finding{}, met: map[string]bool{answers: true, neverFails: true, allowBare: true, denialReasons: true},
+	r := &verifier{Verification: v, report: &Report{Bound: world.Bound(world.ByQuestionAlone(v.Policy))}, findings: map[string]*Finding{}, met: map[string]bool{answers: true, neverFails: true, allowBare: true, denialReasons: true},
 		coverage: d.NewCoverage()}
 	names := []string{answers, neverFails, allowBare, denialReasons}
 	for _, p := range v.Properties {
@@ -175,6 +175,9 @@ func (r *verifier) leave(name, why string) {
 // describe names a world, or part of one.
 func describe(q world.Question) string {
 	text := fmt.Sprintf("%s in %s", cmp.Or(q.Action, "an unknown action"), q.Tree)
+	if q.Tree == world.NoDirectory {
+		text = "a question"
+	}
 	for _, name := range slices.Sorted(maps.Keys(q.Only)) {
 		text += fmt.Sprintf(", %s %v", name, q.Only[name])
 	}

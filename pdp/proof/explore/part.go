@@ -31,8 +31,8 @@ type Decision struct {
 // Open prepares the decision of a policy. The error says why it cannot be explored.
 func Open(ctx context.Context, p *pdp.Policy) (*Decision, error) {
 	r := p.Revision()
-	if len(p.Actions()) == 0 || p.Vocabulary() == nil {
-		return nil, errors.New("only a policy that judges by membership facts, with a catalogue and a vocabulary, can be explored")
+	if !world.ByQuestionAlone(p) && (len(p.Actions()) == 0 || p.Vocabulary() == nil) {
+		return nil, errors.New("a policy that judges by membership facts needs a catalogue and a vocabulary to be explored")
 	}
 	plan, data, err := r.Plan(ctx, r.Entrypoint)
 	if err != nil {
@@ -47,8 +47,11 @@ func Open(ctx context.Context, p *pdp.Policy) (*Decision, error) {
 }
 
 // Questions returns the worlds to explore: those of each action, and of an action that no model knows, in each of the small
-// worlds.
+// worlds. A policy that judges by the question alone has one, where no policy goes by a directory.
 func Questions(decisions ...*Decision) []world.Question {
+	if !slices.ContainsFunc(decisions, func(d *Decision) bool { return !world.ByQuestionAlone(d.Policy) }) {
+		return []world.Question{{Tree: world.NoDirectory}}
+	}
 	actions := map[string]bool{"": true}
 	for _, d := range decisions {
 		for _, name := range d.Policy.Actions() {

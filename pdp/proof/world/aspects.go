@@ -29,6 +29,10 @@ type AspectValue struct {
 // different answers. It panics as operations on diagrams do.
 func (w *World) Aspects() []Aspect {
 	a := &aspects{factsOf: &factsOf{World: w}}
+	if w.tree == &noDirectory {
+		a.said()
+		return a.all
+	}
 	a.stand()
 	a.base = a.at
 	if a.facts.NeedsNoCurrentLocation {
@@ -248,7 +252,7 @@ func (a *aspects) said() {
 		if structural(v.Name) {
 			continue
 		}
-		aspect := Aspect{Before: wordsOf(v.Name) + " is "}
+		aspect := Aspect{Before: wordsOf(v.Name) + " is ", Tells: isEntity(v.Name)}
 		for j, value := range v.Values {
 			leaves := make([]diagram.Node, len(v.Values))
 			for k := range leaves {
@@ -259,6 +263,11 @@ func (a *aspects) said() {
 		}
 		a.add(aspect, "")
 	}
+}
+
+// isEntity reports whether a variable is about a part of a question that is always there.
+func isEntity(variable string) bool {
+	return slices.ContainsFunc(entities, func(e struct{ part, member, plainest string }) bool { return variable == e.part+" "+e.member })
 }
 
 // wordsOf names a variable.

@@ -25,6 +25,10 @@ type Case struct {
 func (w *World) Case(values []int) *Case {
 	get := func(name string) string { return w.Value(values, name) }
 	c := &Case{}
+	if w.tree == &noDirectory {
+		c.Question = w.entitiesOf(get)
+		return c
+	}
 	for _, l := range w.tree.locations {
 		record := facts.LocationRecord{ID: l.id, Kind: l.kind, Parent: l.parent}
 		if l.parent == "" {
@@ -196,26 +200,30 @@ func (w *World) caseContext(get func(string) string) map[string]any {
 	for _, name := range w.members["context"] {
 		switch name {
 		case "current_location":
-		case "supported_obligations":
-			v := get("supported")
-			if v != list {
-				set(members, name, "supported", v)
-				continue
-			}
-			all := []any{}
-			for _, kind := range append(slices.Clone(obligationTypes), number) {
-				if get("supports "+kind) == yes {
-					one := map[string]any{}
-					set(one, "", "", kind)
-					all = append(all, one[""])
-				}
-			}
-			members[name] = all
+		case supportedObligations:
+			w.caseObligations(members, get)
 		default:
 			set(members, name, "context "+name, get("context "+name))
 		}
 	}
 	return orNil(members)
+}
+
+func (w *World) caseObligations(members map[string]any, get func(string) string) {
+	v := get("supported")
+	if v != list {
+		set(members, supportedObligations, "supported", v)
+		return
+	}
+	all := []any{}
+	for _, kind := range append(slices.Clone(obligationTypes), number) {
+		if get("supports "+kind) == yes {
+			one := map[string]any{}
+			set(one, "", "", kind)
+			all = append(all, one[""])
+		}
+	}
+	members[supportedObligations] = all
 }
 
 // Directory returns the directory of a case as a directory file, in JSON.

@@ -72,14 +72,19 @@ func (w *World) Like(values []int, but []bool) diagram.Node {
 	return like
 }
 
-// Bound says what the small worlds have, in one sentence for each limit.
-func Bound() []string {
-	return []string{
+// Bound says what the small worlds have, in one sentence for each limit; alone says that the policies judge by the question alone.
+func Bound(alone bool) []string {
+	directory := []string{
 		"one directory of a few locations for each model: here, above, beneath, beside, elsewhere, of another organization, and unknown",
 		"two people, or one and the same, with any roles at these locations; nobody stands where a directory of that size is the same from another place",
 		"ids, names and usernames are such as the examples have; the order of ids is that of the examples",
 		"areas of access: those that a rule names, and two others",
+	}
+	if alone {
+		directory = []string{"no directory; types, ids and actions that the policy tells apart, and one of each that it does not"}
+	}
+	return append(directory,
 		"properties of a question: those that a rule looks up, and one that none does where a rule goes by what there is; absent, null, empty, a number, true, false, every text that the policy tells apart and one that it does not; lists name locations, each once",
 		"values within values no deeper than the question's properties name and areas",
-	}
+	)
 }

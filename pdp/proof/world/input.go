@@ -112,6 +112,10 @@ func (w *World) where(condition, n diagram.Node) diagram.Node {
 
 // build builds the input for each policy.
 func (w *World) build() {
+	if w.tree == &noDirectory {
+		w.buildEntities()
+		return
+	}
 	w.Valid = diagram.True
 	for _, a := range w.actions {
 		w.facts = a
@@ -255,18 +259,22 @@ func (w *World) contextPart() diagram.Node {
 		switch name {
 		case "current_location":
 			members = append(members, member{name, w.function("current", func(v string) diagram.Node { return w.leaf("current", v) })})
-		case "supported_obligations":
-			var entries []diagram.Entry
-			for _, kind := range append(slices.Clone(obligationTypes), number) {
-				entries = append(entries, diagram.Entry{Key: diagram.Undefined, When: w.is("supports "+kind, yes), Value: w.Term(termOf("", kind))})
-			}
-			value := w.function("supported", func(v string) diagram.Node { return w.leaf("supported", v) })
-			members = append(members, member{name, w.Ite(w.is("supported", list), w.Make(diagram.List, entries), value)})
+		case supportedObligations:
+			members = append(members, w.obligations())
 		default:
 			members = append(members, w.member("context ", name))
 		}
 	}
 	return w.part("context", members)
+}
+
+func (w *World) obligations() member {
+	var entries []diagram.Entry
+	for _, kind := range append(slices.Clone(obligationTypes), number) {
+		entries = append(entries, diagram.Entry{Key: diagram.Undefined, When: w.is("supports "+kind, yes), Value: w.Term(termOf("", kind))})
+	}
+	value := w.function("supported", func(v string) diagram.Node { return w.leaf("supported", v) })
+	return member{supportedObligations, w.Ite(w.is("supported", list), w.Make(diagram.List, entries), value)}
 }
 
 // text returns where a member of the question is a text that is not empty, and what it is.

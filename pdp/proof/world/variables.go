@@ -64,6 +64,10 @@ func Trees() []string {
 // roles, the roles of both people side by side, then what the question says, and access.
 func (w *World) declare(resource string) {
 	t := w.tree
+	if t == &noDirectory {
+		w.declareEntities()
+		return
+	}
 	w.add("who", known, unknown, notUser)
 	w.add("kind", resourceKinds(resource)...)
 	whom := []string{theOther, oneself, unknown}
@@ -192,14 +196,21 @@ func (w *World) declareQuestion() {
 	for _, name := range w.members["context"] {
 		switch name {
 		case "current_location":
-		case "supported_obligations":
-			w.add("supported", absent, list, null, number)
-			for _, kind := range append(obligationTypes, number) {
-				w.add("supports "+kind, no, yes)
-			}
+		case supportedObligations:
+			w.declareObligations()
 		default:
 			w.text("context "+name, absent, yes, no, other, null, number)
 		}
+	}
+}
+
+// supportedObligations is the member of the context that lists the types of obligations that a caller supports.
+const supportedObligations = "supported_obligations"
+
+func (w *World) declareObligations() {
+	w.add("supported", absent, list, null, number)
+	for _, kind := range append(slices.Clone(obligationTypes), number) {
+		w.add("supports "+kind, no, yes)
 	}
 }
 

@@ -83,6 +83,9 @@ func declared(policies []*pdp.Policy, q Question, demand Demand) (*World, error)
 			w.tree = &trees[i]
 		}
 	}
+	if q.Tree == NoDirectory {
+		w.tree = &noDirectory
+	}
 	if w.tree == nil {
 		return nil, fmt.Errorf("there is no small world %q", q.Tree)
 	}
@@ -97,8 +100,10 @@ func declared(policies []*pdp.Policy, q Question, demand Demand) (*World, error)
 		a, _ := p.FactsOf(q.Action)
 		w.actions = append(w.actions, a)
 		w.byUsername = w.byUsername || p.FindsByUsername(q.Action)
-		w.areas = union(w.areas, someAreas(p))
-		w.learn(p.Vocabulary())
+		if p.Vocabulary() != nil {
+			w.areas = union(w.areas, someAreas(p))
+			w.learn(p.Vocabulary())
+		}
 		for part := range parts {
 			for _, name := range readOf(p, part, a.Properties) {
 				members[part][name] = true

@@ -17,6 +17,7 @@ test_all_1_another_action_or_type_of_resource_is_unknown[note] if {
 		"users at the vendor": {"who": "vera", "does": "user.list", "location": "acme"},
 		"entities in a region": {"who": "regina", "does": "entity.create", "location": "new"},
 		"entities in a group": {"who": "olga", "does": "entity.create", "location": "new"},
+		"incidents in a system": {"who": "sam", "does": "incident.view", "location": "sisters"},
 		"incidents in a group": {"who": "olga", "does": "incident.view", "location": "smile"},
 		"invitations in a region": {"who": "ed", "does": "invitation.accept", "user": "ed", "at": "metro"},
 		"before the subject is looked at": {"who": "nobody", "does": "user.promote", "user": "ed"},

@@ -49,7 +49,8 @@ func TestVerifyRefutesWithAnExampleThatCanBeAsked(t *testing.T) {
 func TestVerifyRefusesWhatItCannotRead(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.rego"), []byte("package app\n\ndefault decision := false\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.rego"), []byte("package app\n\ncatalogue := {\"read\": {\"resource\": \"doc\"}}\n\n"+
+		"default allow := false\n\npossible := allow\n\nscope := \"anywhere\"\n\ndefault decision := false\n"), 0o600))
 	wrong := writeFile(t, "properties.yaml", "properties:\n- property: p\n  never: allowed\n  actions: [user.dleete]\n")
 	for _, c := range []struct {
 		args []string
@@ -58,7 +59,7 @@ func TestVerifyRefusesWhatItCannotRead(t *testing.T) {
 		{[]string{"verify", "--properties", wrong}, "line 4: no action is called user.dleete"},
 		{[]string{"verify", "--properties", "nowhere.yaml"}, "nowhere.yaml"},
 		{[]string{"verify", "--action", "user.dleete"}, "the policy has no action user.dleete"},
-		{[]string{"verify", dir, "--decision", "app/decision"}, "only a policy that judges by membership facts"},
+		{[]string{"verify", dir, "--decision", "app/decision"}, "needs a catalogue and a vocabulary"},
 	} {
 		got := run(t, nil, c.args...)
 		require.Equal(t, statusFailed, got.status, c.args)

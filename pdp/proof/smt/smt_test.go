@@ -176,7 +176,8 @@ func TestMutantsAreFound(t *testing.T) {
 	was, q := builtIn(t), world.Question{Tree: "regional", Action: "assignment.remove"}
 	rng := rand.New(rand.NewPCG(16, 0))
 	changed, same := 0, 0
-	for range *tried {
+	for n := 0; n < *tried || changed == 0 || same == 0; n++ {
+		require.Less(t, n, 20*(*tried), "some mutants change answers, and some do not")
 		m := mutants[rng.IntN(len(mutants))]
 		file, err := m.File()
 		require.NoError(t, err)
@@ -202,8 +203,6 @@ func TestMutantsAreFound(t *testing.T) {
 	if *report {
 		fmt.Println(changed, "mutants found,", same, "that change nothing here")
 	}
-	require.NotZero(t, changed)
-	require.NotZero(t, same)
 }
 
 // changes reports whether two policies differ in what their answers say of stages 1 and 2.

@@ -68,7 +68,7 @@ Exit status: 0 no path; 1 a path was found; 2 could not be searched; 3 none was 
 	flags.IntVar(&a.MaxStates, "max-states", 200_000, "look at `N` states at most, for each attacker and goal")
 	flags.StringVar(&a.bundle, "bundle", "", "decide by the policy at `PATH` instead of the built-in one")
 	flags.StringVar(&a.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides in that policy")
-	flags.StringVarP(&a.output, "output", "o", "", "write the directory before each later step to the new folder `DIR`")
+	flags.StringVarP(&a.output, "output", "o", "", "write the directory before each later step, and the first one of a database, to the new folder `DIR`")
 	flags.BoolVar(&a.json, "json", false, "print the findings as one line of JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), p) }
 	return cmd

@@ -3,6 +3,7 @@ package review
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -22,12 +23,38 @@ const (
 type questions struct {
 	*run
 	subject *facts.User
-	asked   int
-	rows    []uint16 // by question, one more than the id of its row; 0 for none
+	repeated
+}
+
+// repeated are questions that may have been asked before, of people and places of other names.
+type repeated struct {
+	asked    int
+	answered []uint16 // by question, one more than the id of its row; 0 for none
 	// checks has the rows of the same questions when they were asked before: one in checkedOf is asked again. nil: all are asked.
 	checks []uint16
 	first  int // the first to be asked again
 }
+
+// repeat makes the questions be those of an answer that is known.
+func (q *repeated) repeat(known *answer) {
+	q.checks, q.first = known.rows, int(known.checked.Add(1)-1)%checkedOf
+}
+
+// next reports whether the next question is to be asked, and which row it had before, if any: noRow if there was no such question.
+func (q *repeated) next() (due bool, expected uint16) {
+	i := q.asked
+	q.asked++
+	switch {
+	case q.checks == nil:
+		return true, noRow
+	case i >= len(q.checks):
+		return i%checkedOf == q.first, noRow
+	}
+	return i%checkedOf == q.first, q.checks[i]
+}
+
+// noRow is the row of a question that was not asked before.
+const noRow = math.MaxUint16 - 1
 
 // checkedOf is how many questions of those that were asked before one is asked again for. The next time it is another one.
 const checkedOf = 4
@@ -35,7 +62,7 @@ const checkedOf = 4
 // kinds returns the ids of the rows that were found, each once.
 func (q *questions) kinds() []uint16 {
 	var found []uint16
-	for _, row := range q.rows {
+	for _, row := range q.answered {
 		if row != 0 && !slices.Contains(found, row-1) {
 			found = append(found, row-1)
 		}
@@ -216,7 +243,7 @@ func (r *run) answer(subject *facts.User, ask func(*questions)) []uint16 {
 		if !isChecked(seen) {
 			return known.kinds
 		}
-		q.checks, q.first = known.rows, int(known.checked.Add(1)-1)%checkedOf
+		q.repeat(known)
 		if ask(&q); r.err == nil && q.asked != len(known.rows) {
 			r.err = q.tellsApart()
 		}
@@ -228,7 +255,7 @@ func (r *run) answer(subject *facts.User, ask func(*questions)) []uint16 {
 		return nil
 	}
 	kinds := q.kinds()
-	r.add(key, &answer{kinds: kinds, rows: q.rows})
+	r.add(key, &answer{kinds: kinds, rows: q.answered})
 	return kinds
 }
 
@@ -238,8 +265,8 @@ func (q *questions) tellsApart() error {
 
 // ask asks one question.
 func (q *questions) ask(action authzen.Action, resource authzen.Entity, standing map[string]any, over string) {
-	i := q.asked
-	if q.asked++; q.err != nil || q.checks != nil && i%checkedOf != q.first {
+	due, expected := q.next()
+	if !due || q.err != nil {
 		return
 	}
 	q.made++
@@ -255,8 +282,8 @@ func (q *questions) ask(action authzen.Action, resource authzen.Entity, standing
 		row = 1 + q.idOf(kindOfRow{action: action.Name, over: over, rule: rule, changes: !q.reviewer.Policy().ReadOnly(action.Name)})
 	}
 	if q.checks == nil {
-		q.rows = append(q.rows, row)
-	} else if i >= len(q.checks) || q.checks[i] != row {
+		q.answered = append(q.answered, row)
+	} else if row != expected {
 		q.err = q.tellsApart()
 	}
 }

@@ -3,6 +3,7 @@ package review
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
@@ -229,7 +230,11 @@ type comparison struct {
 	*run
 	subject *facts.User
 	found   []uint16
+	repeated
 }
+
+// notAsked stands for a question that needed no answer, because another one had given the row.
+const notAsked = math.MaxUint16
 
 // compared returns the rows of the questions of the key. They are known if the same ones were asked before.
 func (r *run) compared(subject *facts.User, ask func(*comparison)) []uint16 {
@@ -245,21 +250,28 @@ func (r *run) compared(subject *facts.User, ask func(*comparison)) []uint16 {
 		return q.found
 	}
 	known, seen := r.find(r.key)
-	if known != nil && !isChecked(seen) {
+	if known != nil {
+		if !isChecked(seen) {
+			return known.kinds
+		}
+		q.repeat(known)
+		if ask(&q); r.err == nil && q.asked != len(known.rows) {
+			r.err = q.tellsApart()
+		}
 		return known.kinds
 	}
 	key := string(r.key) // what is asked changes the key
 	ask(&q)
-	slices.Sort(q.found)
-	switch {
-	case r.err != nil:
+	if r.err != nil {
 		return nil
-	case known == nil:
-		r.add(key, &answer{kinds: q.found})
-	case !slices.Equal(q.found, known.kinds):
-		r.err = fmt.Errorf("%w: found at %s", ErrTellsApart, subject.ID())
 	}
+	slices.Sort(q.found)
+	r.add(key, &answer{kinds: q.found, rows: q.answered})
 	return q.found
+}
+
+func (q *comparison) tellsApart() error {
+	return fmt.Errorf("%w: found at %s", ErrTellsApart, q.subject.ID())
 }
 
 // ask asks both policies a question of a form, once for each of the locations that the action may name.
@@ -286,7 +298,8 @@ func (q *comparison) ask(f *form, resource authzen.Entity, at standing, over str
 }
 
 func (q *comparison) both(f *form, action authzen.Action, resource authzen.Entity, standing map[string]any, over string) {
-	if q.err != nil {
+	due, expected := q.next()
+	if !due || q.err != nil || expected == notAsked {
 		return
 	}
 	gained, lost := q.idOf(kindOfRow{action.Name, over, "", f.changes, Gained}), q.idOf(kindOfRow{action.Name, over, "", f.changes, Lost})
@@ -295,6 +308,7 @@ func (q *comparison) both(f *form, action authzen.Action, resource authzen.Entit
 		wanted = lost
 	}
 	if slices.Contains(q.found, wanted) {
+		q.answered = append(q.answered, notAsked)
 		return
 	}
 	asked := pdp.Request{Subject: authzen.Entity{Type: "user", ID: q.subject.ID(), Properties: f.Subject}, Action: action, Resource: resource, Context: standing}
@@ -305,16 +319,23 @@ func (q *comparison) both(f *form, action authzen.Action, resource authzen.Entit
 			return
 		}
 	}
-	id := gained
-	switch {
-	case allowed[0] == allowed[1]:
-		return
-	case allowed[0]:
+	row, id := uint16(0), gained
+	if allowed[0] {
 		id = lost
 	}
-	if !slices.Contains(q.found, id) {
+	if allowed[0] != allowed[1] {
+		row = 1 + id
+	}
+	switch {
+	case q.checks != nil:
+		if row != expected {
+			q.err = q.tellsApart()
+		}
+		return
+	case row != 0 && !slices.Contains(q.found, id):
 		q.found = append(q.found, id)
 	}
+	q.answered = append(q.answered, row)
 }
 
 // joined returns the members of two objects.

@@ -43,13 +43,25 @@ func (r *run) number(l *facts.Location) {
 	r.count(len(fresh))
 	for _, at := range slices.Backward(fresh) {
 		r.order = append(r.order, at)
-		r.text(at.Kind())
-		r.name(at.ID())
-		if at.Parent() == nil {
-			r.text(at.Model())
-			r.text(at.Plan())
-		}
+		r.key = append(r.key, r.keyOf(at)...)
 	}
+}
+
+// keyOf returns what a key has of a location that gets a number.
+func (r *run) keyOf(l *facts.Location) []byte {
+	if known := r.keyOfLocation[l]; known != nil {
+		return known
+	}
+	before := r.key
+	r.key = nil
+	r.text(l.Kind())
+	r.name(l.ID())
+	if l.Parent() == nil {
+		r.text(l.Model())
+		r.text(l.Plan())
+	}
+	r.keyOfLocation[l], r.key = r.key, before
+	return r.keyOfLocation[l]
 }
 
 func (r *run) count(n int) { r.key = binary.AppendUvarint(r.key, uint64(n)) }
@@ -109,8 +121,39 @@ func (r *run) groupKey(u *facts.User, at *location) string {
 	return string(key)
 }
 
+// userKey is what a key has of a user, but for the numbers of locations.
+type userKey struct {
+	head        []byte
+	assignments []assignmentKey
+}
+
+type assignmentKey struct {
+	at   *facts.Location
+	tail []byte
+}
+
 // user writes what one organization sees of a user.
 func (r *run) user(u *facts.User, organization string) {
+	var k *userKey
+	if organization == r.root.ID() {
+		if k = r.keyOfUser[u]; k == nil {
+			k = r.newUserKey(u, organization)
+			r.keyOfUser[u] = k
+		}
+	} else {
+		k = r.newUserKey(u, organization)
+	}
+	r.key = append(r.key, k.head...)
+	for _, a := range k.assignments {
+		r.number(a.at)
+		r.key = append(r.key, a.tail...)
+	}
+}
+
+func (r *run) newUserKey(u *facts.User, organization string) *userKey {
+	before := r.key
+	defer func() { r.key = before }()
+	r.key = nil
 	rec := u.Record()
 	r.text(rec.Status)
 	r.name(rec.ID)
@@ -129,13 +172,16 @@ func (r *run) user(u *facts.User, organization string) {
 		slices.SortStableFunc(own, func(a, b *facts.Assignment) int { return comparePairs(a.Role, b.Role, a.Status, b.Status) })
 	}
 	r.count(len(own))
-	for _, a := range own {
-		r.number(a.At)
+	k := &userKey{head: r.key, assignments: make([]assignmentKey, len(own))}
+	for i, a := range own {
+		r.key = nil
 		r.text(a.Role)
 		r.text(a.Status)
 		r.access(a)
 		r.flag(a.Location == rec.DefaultLocation)
+		k.assignments[i] = assignmentKey{a.At, r.key}
 	}
+	return k
 }
 
 func (r *run) access(a *facts.Assignment) {

@@ -217,6 +217,9 @@ type run struct {
 	kinds []kindOfRow    // by id, as far as they were needed
 	words map[string]int // that keys are made of, as far as they were needed
 	key   []byte
+
+	keyOfUser     map[*facts.User]*userKey // in the organization, as far as they were needed
+	keyOfLocation map[*facts.Location][]byte
 	numbered
 	reaches
 	err error // the first one, which ends the run
@@ -231,7 +234,8 @@ type kindOfRow struct {
 
 // organization reviews one organization.
 func (s *shared) organization(reviewer, was *pdp.Reviewer, root *location) *run {
-	r := &run{shared: s, reviewer: reviewer, was: was, root: root, words: map[string]int{}, touched: map[group]map[string]bool{}}
+	r := &run{shared: s, reviewer: reviewer, was: was, root: root, words: map[string]int{}, touched: map[group]map[string]bool{},
+		keyOfUser: map[*facts.User]*userKey{}, keyOfLocation: map[*facts.Location][]byte{}}
 	all := s.Directory.AllUsers()
 	governed, administers := map[int]bool{}, map[int]bool{}
 	root.walk(func(at *location) bool {

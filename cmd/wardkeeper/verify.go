@@ -27,7 +27,7 @@ import (
 type verification struct {
 	bundle, properties, decision string
 	actions                      []string
-	json                         bool
+	classes, json                bool
 }
 
 func newVerifyCommand(p process) *cobra.Command {
@@ -43,9 +43,12 @@ A property is proved within the bound that is printed, refuted with the smallest
 decided, with the reason. Every example is put to OPA's interpreter before it is shown. Lines of the policy that no case reaches are listed, and comparisons that come
 out one way in every case: nothing is proved about what they would do otherwise.
 
+With --classes every answer of the policy is listed: who gets it, where and about whom, and the smallest example.
+
 Exit status: 0 everything is proved, 1 something is refuted or not decided, 2 could not be verified.`,
 		Example: `  wardkeeper verify
   wardkeeper verify policies
+  wardkeeper verify policies --classes --action assignment.remove
   wardkeeper verify policy.tar.gz --properties properties.yaml --json`,
 		Args: cobra.MaximumNArgs(1),
 	}
@@ -53,6 +56,7 @@ Exit status: 0 everything is proved, 1 something is refuted or not decided, 2 co
 	flags.SortFlags = false
 	flags.StringVar(&v.properties, "properties", "", "`FILE` with properties (default: properties.yaml of BUNDLE, if it is a folder that has one)")
 	flags.StringSliceVar(&v.actions, "action", nil, "explore questions about this `ACTION` alone (repeatable); what is about others is not decided")
+	flags.BoolVar(&v.classes, "classes", false, "list every answer of the policy, with the cases that get it and an example")
 	flags.StringVar(&v.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides")
 	flags.BoolVar(&v.json, "json", false, "print the findings as one line of JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -79,7 +83,7 @@ func (v *verification) run(ctx context.Context, p process) error {
 		return err
 	}
 	last := 0
-	report, err := proof.Verify(ctx, proof.Verification{Policy: policy, Properties: properties, Actions: v.actions, Progress: func(done, of int) {
+	report, err := proof.Verify(ctx, proof.Verification{Policy: policy, Properties: properties, Actions: v.actions, Classes: v.classes, Progress: func(done, of int) {
 		if step := 10 * done / of; step > last {
 			last = step
 			fmt.Fprintf(p.stderr, "wardkeeper: explored %d of %d worlds\n", done, of)
@@ -191,6 +195,12 @@ func (v *verification) print(p process, r *proof.Report) error {
 			lines = append(lines, "")
 		}
 	}
+	for i := range r.Answers {
+		lines = append(lines, v.class(&r.Answers[i])...)
+	}
+	if len(r.Answers) > 0 {
+		lines = append(lines, "")
+	}
 	lines = append(lines, fmt.Sprintf("%.0e cases with %d answers were explored, within this bound:", r.Cases, r.Classes))
 	for _, b := range r.Bound {
 		lines = append(lines, "  - "+b)
@@ -207,4 +217,21 @@ func (v *verification) print(p process, r *proof.Report) error {
 		}
 	}
 	return nil
+}
+
+// class lists the sentences of a class, and its example.
+func (v *verification) class(c *proof.Class) []string {
+	verdict, rest, _ := strings.Cut(c.Outcome, ":")
+	if rest != "" {
+		verdict += ":"
+	}
+	lines := []string{"", strings.ToUpper(verdict) + terminal.Printable(rest)}
+	for _, s := range c.Sentences {
+		lines = append(lines, "  "+terminal.Printable(s.Words))
+		if !s.Exact {
+			lines = append(lines, "  in some of these cases: more decides than these words say")
+		}
+	}
+	lines = append(lines, strings.Split(c.Example.Command(v.bundle), "\n")...)
+	return append(lines, "# "+terminal.Printable(cmp.Or(c.Example.Answer, c.Example.Error)))
 }

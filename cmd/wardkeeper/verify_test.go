@@ -66,3 +66,16 @@ func TestVerifyRefusesWhatItCannotRead(t *testing.T) {
 		require.Contains(t, got.err, c.says)
 	}
 }
+
+func TestVerifyListsClasses(t *testing.T) {
+	t.Parallel()
+	got := run(t, nil, "verify", policyFolder(t, phones), "--classes", "--action", "phone.answer")
+	require.Equal(t, statusNo, got.status, "what is left out is not decided")
+	require.Contains(t, got.out, "\n  because    everything but phone.answer: it was left out\n")
+	_, allowed, ok := strings.Cut(got.out, "\nALLOWED\n  phone.answer in regional: ")
+	require.True(t, ok, got.out)
+	words, _, _ := strings.Cut(allowed, "\n")
+	require.Contains(t, words, "holding chief at the region")
+	require.Contains(t, allowed, "\n# {\"decision\":true}\n")
+	require.Contains(t, got.out, "\nDENIED: not_permitted (R-1)\n  phone.answer in regional: ")
+}

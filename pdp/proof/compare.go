@@ -227,26 +227,15 @@ func kindOf(c explore.Change) Kind {
 // inWords puts the cases of changes of one kind into sentences: into one where no right changes. Where even the words need too much
 // space, there is one sentence, that says less.
 func inWords(part *explore.Part, kind Kind, changes []explore.Change) (all []sentence) {
-	condition := changes[0].Condition
-	err := func() (err error) {
-		defer diagram.Guard(&err)
-		for _, c := range changes[1:] {
-			condition = part.Or(condition, c.Condition)
-		}
-		w := &writer{part, part.Aspects()}
-		if kind == Granted || kind == Revoked {
-			all = w.sentences(condition)
-		} else {
-			all = []sentence{w.sentence(condition)}
-		}
-		return nil
-	}()
-	if err == nil {
+	conditions := make([]diagram.Node, len(changes))
+	for i, c := range changes {
+		conditions[i] = c.Condition
+	}
+	if all, err := sentencesOf(part, kind == Granted || kind == Revoked, conditions...); err == nil {
 		return all
 	}
-	all = nil
-	for _, c := range changes {
-		all = append(all, sentence{words: []string{"in cases that are too many to be put into words"}, condition: c.Condition})
+	for _, c := range conditions {
+		all = append(all, sentence{words: []string{tooManyForWords}, condition: c})
 	}
 	return all
 }

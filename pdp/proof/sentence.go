@@ -28,6 +28,24 @@ const maxSentences = 12
 // maxWords limits the values that are listed of one aspect.
 const maxWords = 6
 
+// tooManyForWords is what a sentence says where its words need too much space.
+const tooManyForWords = "in cases that are too many to be put into words"
+
+// sentencesOf puts the cases of any of some conditions into words: into several sentences where people, places or roles tell them apart, or
+// into one. The error is [diagram.ErrTooLarge] or [diagram.ErrTooLong].
+func sentencesOf(part *explore.Part, apart bool, conditions ...diagram.Node) (all []sentence, err error) {
+	defer diagram.Guard(&err)
+	condition := diagram.False
+	for _, c := range conditions {
+		condition = part.Or(condition, c)
+	}
+	w := &writer{part, part.Aspects()}
+	if apart {
+		return w.sentences(condition), nil
+	}
+	return []sentence{w.sentence(condition)}, nil
+}
+
 // sentences returns a condition in words: in one sentence if that is exact, otherwise in several where people, places or roles tell
 // them apart.
 func (w *writer) sentences(condition diagram.Node) []sentence {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -33,6 +34,7 @@ type Report struct {
 	Bound    []string  `json:"bound"` // what the small worlds have, in which everything was proved
 	Cases    float64   `json:"cases"` // that were explored
 	Classes  int       `json:"classes"`
+	Answers  []Class   `json:"answers,omitempty"` // the classes, by world and action; nil if they were not asked for
 	// Gaps are the lines of the policy that the cases say little about; nil if actions were left out.
 	Gaps []explore.Gap `json:"gaps,omitempty"`
 }
@@ -54,6 +56,8 @@ type Verification struct {
 	Properties []Property
 	// Actions restricts verification to some actions; nil is all, and also one that the policy does not know.
 	Actions []string
+	// Classes says that all classes are to be listed.
+	Classes bool
 	// Progress is called after each world, one call at a time; it may be nil.
 	Progress func(done, of int)
 	// MaxNodes is how large the diagrams of a world may be; 0 is [explore.MaxNodes].
@@ -106,6 +110,7 @@ func Verify(ctx context.Context, v Verification) (*Report, error) {
 		r.report.Findings = append(r.report.Findings, *f)
 	}
 	r.report.Cases = sum(r.counts)
+	sortClasses(r.report.Answers)
 	if len(v.Actions) == 0 {
 		r.report.Gaps = r.coverage.Gaps()
 	}
@@ -116,7 +121,7 @@ func (r *verifier) explore(ctx context.Context, d *explore.Decision) error {
 	var questions []world.Question
 	for _, q := range explore.Questions(d) {
 		if len(r.Actions) > 0 && !slices.Contains(r.Actions, q.Action) {
-			r.undecided(q, "it was left out")
+			r.notDecided(q, "everything but "+strings.Join(r.Actions, ", ")+": it was left out")
 			continue
 		}
 		questions = append(questions, q)
@@ -127,7 +132,10 @@ func (r *verifier) explore(ctx context.Context, d *explore.Decision) error {
 // one explores one world. What cannot be explored leaves every property about it undecided.
 func (r *verifier) one(ctx context.Context, d *explore.Decision, q world.Question) error {
 	left, err := explore.Explore(ctx, []*explore.Decision{d}, q, cmp.Or(r.MaxNodes, explore.MaxNodes), func(part *explore.Part) error {
-		return r.part(ctx, part)
+		if err := r.part(ctx, part); err != nil || !r.Classes {
+			return err
+		}
+		return r.addClasses(ctx, d, part) // last, because words take space
 	})
 	if err != nil {
 		return err
@@ -139,10 +147,11 @@ func (r *verifier) one(ctx context.Context, d *explore.Decision, q world.Questio
 }
 
 // undecided notes that a world, or part of it, was not explored, for every property that is about it.
-func (r *verifier) undecided(q world.Question, why string) {
+func (r *verifier) undecided(q world.Question, why string) { r.notDecided(q, describe(q)+": "+why) }
+
+func (r *verifier) notDecided(q world.Question, why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	why = describe(q) + ": " + why
 	about := map[string]bool{answers: true, neverFails: true, allowBare: true, denialReasons: true}
 	for i := range r.Properties {
 		if p := &r.Properties[i]; p.about(world.ModelOf(q.Tree), q.Action) {

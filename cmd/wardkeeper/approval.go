@@ -54,14 +54,12 @@ func (s *sidecar) checkApproved(ctx context.Context, r *bundles.Revision) error 
 		return err
 	}
 	report, err := proof.Compare(ctx, c)
-	if err == nil {
-		_, err = report.Approve(approvals)
-	}
 	if err != nil {
 		return bundles.Refusef(bundles.Unapproved, "it cannot be compared with the policy in force: %w", err)
 	}
+	ignored := report.Approve(approvals)
 	if text := unapproved(report); text != "" {
-		return bundles.Refusef(bundles.Unapproved, "%s", text)
+		return bundles.Refusef(bundles.Unapproved, "%s", strings.Join(append([]string{text}, ignored[:min(maxUnapproved, len(ignored))]...), "; "))
 	}
 	return nil
 }

@@ -82,6 +82,7 @@ func (a *attackFlags) run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	noteBuiltIn(p, a.bundle)
 	if policy.Vocabulary() == nil {
 		return errors.New("only a policy that judges by membership facts can be attacked")
 	}

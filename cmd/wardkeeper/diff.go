@@ -156,12 +156,8 @@ func compare(ctx context.Context, p process, c proof.Comparison, approvals []pro
 	if err != nil {
 		return nil, err
 	}
-	unused, err := report.Approve(approvals)
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range unused {
-		p.note("the approval of %s is about no change here: %s", a.ID, a.Change)
+	for _, ignored := range report.Approve(approvals) {
+		p.note("%s", terminal.Printable(ignored))
 	}
 	return report, nil
 }

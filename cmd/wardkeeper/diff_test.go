@@ -250,7 +250,7 @@ func TestDiffRefusesWhatItCannotCompare(t *testing.T) {
 		says string
 	}{
 		{[]string{"built-in"}, "NEW is missing"},
-		{[]string{"built-in", folder}, "only a policy that judges by membership facts"},
+		{[]string{"built-in", folder}, "they have no case in common"},
 		{[]string{"built-in", "testdata/none"}, "testdata/none"},
 		{[]string{"built-in", "built-in", "--action", "user.dleete"}, "neither policy has an action user.dleete"},
 		{[]string{"built-in", "built-in", "--approved", "nowhere.yaml"}, "nowhere.yaml"},

@@ -95,6 +95,7 @@ Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denie
 
 // explain asks a server within this process, and lets its engine explain the answer.
 func (f explainFlags) explain(ctx context.Context, p process, q *ask.Question, voice pdp.Voice) (*ask.Decision, *pdp.Explanation, error) {
+	noteBuiltIn(p, f.bundle)
 	logger := logging.New(p.stderr, logging.Config{Level: slog.LevelWarn})
 	s, err := openOnce(ctx, f.askFlags, logger)
 	if err != nil {

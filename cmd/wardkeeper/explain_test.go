@@ -149,6 +149,8 @@ func TestServersExplainAnswersToCallersWithTheRole(t *testing.T) {
 	server := startServer(t, "--directory", sampleDirectory, "--config", settings).url
 	question := []string{"alice", "assignment.remove", "jane", "--at", "ghi", "--from", "metro"}
 	inProcess := run(t, nil, append([]string{"explain", "--directory", sampleDirectory}, question...)...)
+	require.Equal(t, "wardkeeper: the built-in policy decides; --bundle names another one\n", inProcess.err)
+	inProcess.err = ""
 	require.Equal(t, inProcess, run(t, nil, append([]string{"explain", "--server", server, "--token-file", may}, question...)...))
 	asJSON := run(t, nil, append([]string{"explain", "--server", server, "--token-file", may, "--json"}, question...)...)
 	require.JSONEq(t, run(t, nil, append([]string{"explain", "--directory", sampleDirectory, "--json"}, question...)...).out, asJSON.out)

@@ -51,7 +51,7 @@ percentage of mutants that were noticed, of all without a justification.
 
 Exit status: 0 the score is at least --score; 1 it is not, or a justification is wrong; 2 not measured.`,
 		Example: `  wardkeeper mutate policies --golden testdata --justified testdata/mutants.yaml
-  wardkeeper mutate policies --golden testdata --only authz/regional
+  wardkeeper mutate policies --golden testdata --justified testdata/mutants.yaml --only authz/regional
   wardkeeper mutate my/policies --decision app/decision --score 80 --json`,
 		Args: arguments("DIR"),
 	}

@@ -107,6 +107,13 @@ func openPolicy(ctx context.Context, path, decision string) (*pdp.Policy, error)
 	return prepareAndVerify(ctx, r, pdp.Prepare)
 }
 
+// noteBuiltIn says that the built-in policy decides where no path of another one is given: whoever has edited one may expect that.
+func noteBuiltIn(p process, path string) {
+	if path == "" {
+		p.note("the built-in policy decides; --bundle names another one")
+	}
+}
+
 // openRevision opens the current bundle, or the built-in policy if bundle is nil.
 func openRevision(ctx context.Context, bundle *follow.BundleSource, decision string) (*bundles.Revision, error) {
 	if bundle != nil {

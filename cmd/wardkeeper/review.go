@@ -99,6 +99,7 @@ func (a *accessReview) run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	noteBuiltIn(p, a.bundle)
 	d, err := a.read(ctx, p, policy.Vocabulary())
 	if err != nil {
 		return err

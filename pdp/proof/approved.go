@@ -62,26 +62,21 @@ func DecodeApprovals(data []byte) ([]Approval, error) {
 	return file.Approved, nil
 }
 
-// Approve notes the approvals at the changes. It returns those that are about no change: it was made otherwise, or not at all. The
-// error names an approval that says another sentence than the change has, which whoever approved it may not have meant.
-func (d *Differences) Approve(all []Approval) (unused []Approval, err error) {
+// Approve notes the approvals at the changes. It returns a sentence about each that does not count: it is about no change, which was made
+// otherwise or not at all, or it says another sentence than the change has, which whoever approved it may not have meant.
+func (d *Differences) Approve(all []Approval) (ignored []string) {
 	for _, a := range all {
-		found := false
-		for i := range d.Changes {
-			c := &d.Changes[i]
-			if c.ID != a.ID {
-				continue
-			}
-			if strings.TrimSpace(a.Change) != c.Sentence {
-				return nil, fmt.Errorf("the approval of %s says %q, and the change is %q", a.ID, strings.TrimSpace(a.Change), c.Sentence)
-			}
-			c.Approved, found = strings.TrimSpace(a.Reason), true
-		}
-		if !found {
-			unused = append(unused, a)
+		i := slices.IndexFunc(d.Changes, func(c Difference) bool { return c.ID == a.ID })
+		switch {
+		case i < 0:
+			ignored = append(ignored, fmt.Sprintf("the approval of %s is about no change here: %s", a.ID, strings.TrimSpace(a.Change)))
+		case strings.TrimSpace(a.Change) != d.Changes[i].Sentence:
+			ignored = append(ignored, fmt.Sprintf("the approval of %s does not count: it says %q, and the change is %q", a.ID, strings.TrimSpace(a.Change), d.Changes[i].Sentence))
+		default:
+			d.Changes[i].Approved = strings.TrimSpace(a.Reason)
 		}
 	}
-	return unused, nil
+	return ignored
 }
 
 // Unapproved returns how many changes allow what was denied without being approved.

@@ -100,18 +100,17 @@ var changes = []struct {
 // largestFile is the largest directory that is measured as a file.
 const largestFile = 200_000
 
-func usedMemory(t *testing.T, redis *servertest.Redis) int {
-	info, err := redis.Client().Info(context.Background(), "memory").Result()
-	require.NoError(t, err)
-	for line := range strings.Lines(info) {
-		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "used_memory:"); ok {
-			n, err := strconv.Atoi(text)
-			require.NoError(t, err)
-			return n
-		}
+// usedMemory returns how many bytes the keys and values of a Redis take.
+func usedMemory(t *testing.T, redis *servertest.Redis) (bytes int64) {
+	ctx, client := context.Background(), redis.Client()
+	keys := client.Scan(ctx, 0, "", 1000).Iterator()
+	for keys.Next(ctx) {
+		n, err := client.MemoryUsage(ctx, keys.Val()).Result()
+		require.NoError(t, err)
+		bytes += n
 	}
-	t.Fatal("Redis does not say how much memory it uses")
-	return 0
+	require.NoError(t, keys.Err())
+	return bytes
 }
 
 func TestReportShowsFiguresAndMissedAims(t *testing.T) {

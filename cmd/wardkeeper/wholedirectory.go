@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -56,8 +58,15 @@ type wholeDirectory struct {
 	faults     int      // the number of all of that
 }
 
+// wholeGCPercent lets the collector run half as often as by default: a directory stays in memory until the end, and to look through it costs more than
+// all else that a review does with memory.
+const wholeGCPercent = 200
+
 // read reads the directory and checks it against a vocabulary; nil admits everything.
 func (f *wholeFlags) read(ctx context.Context, p process, v *pdp.Vocabulary) (*wholeDirectory, error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(wholeGCPercent)
+	}
 	if v == nil {
 		v = &pdp.Vocabulary{}
 	}

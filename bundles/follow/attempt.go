@@ -53,6 +53,9 @@ func (f *Follower) install(ctx context.Context, found fetched, began time.Time) 
 		f.recordConfirmed(began)
 		return nil
 	}
+	if err := f.checkComparable(r); err != nil {
+		return err
+	}
 	candidate, err := f.check(ctx, r)
 	if err != nil {
 		return err
@@ -63,6 +66,18 @@ func (f *Follower) install(ctx context.Context, found fetched, began time.Time) 
 	candidate.Commit()
 	f.recordActivated(r, began, false)
 	return nil
+}
+
+// checkComparable refuses a revision that has to be approved against the one in force before, if that cannot be loaded from disk: otherwise it
+// would be taken for the first.
+func (f *Follower) checkComparable(r *bundles.Revision) error {
+	saved := f.store.state
+	if !f.cfg.Source.approval || f.active() != nil || saved.ID == "" || saved.ID == r.ID || saved.Source != f.source.String() {
+		return nil
+	}
+	return &bundles.Refusal{Reason: bundles.Unapproved, Temporary: true, Verified: r.Verified, Err: fmt.Errorf(
+		"policies %s: it cannot be compared with the policy that was in force before, which cannot be loaded from the state directory: repair the cause, "+
+			"or empty that directory to begin without comparing", r.Source)}
 }
 
 func (f *Follower) save(r *bundles.Revision, found fetched) error {

@@ -62,4 +62,13 @@ users: [{id: bob, default_location: metro, assignments: [{location: metro, role:
 	write("authz.rego", more)
 	waitUntil(t, "the policy is refused", func() bool { return d.metric(t, refusals) == 3 })
 	require.False(t, bobMay(d))
+
+	// What was in force cannot be loaded any more: nothing is taken for the first.
+	d.kill(t)
+	require.NoError(t, os.WriteFile(filepath.Join(state, "bundle.tar.gz"), []byte("damaged"), 0o600))
+	got := run(t, nil, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
+	require.Equal(t, statusFailed, got.status, got)
+	require.Contains(t, got.err, "empty that directory to begin without comparing")
+	write("authz.rego", phones)
+	require.False(t, bobMay(startServer(t, args...)), "the same as before")
 }

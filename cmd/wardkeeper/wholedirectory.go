@@ -58,8 +58,8 @@ type wholeDirectory struct {
 	faults     int      // the number of all of that
 }
 
-// wholeGCPercent lets the collector run half as often as by default: a directory stays in memory until the end, and to look through it costs more than
-// all else that a review does with memory.
+// wholeGCPercent lets the collector run half as often as by default: the directory stays in memory until the end, so that each collection
+// costs much and frees little.
 const wholeGCPercent = 200
 
 // read reads the directory and checks it against a vocabulary; nil admits everything.

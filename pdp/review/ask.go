@@ -245,7 +245,7 @@ func (r *run) answer(subject *facts.User, ask func(*questions)) []uint16 {
 		}
 		q.repeat(known)
 		if ask(&q); r.err == nil && q.asked != len(known.rows) {
-			r.err = q.tellsApart()
+			r.err = tellsApart(q.subject)
 		}
 		return known.kinds
 	}
@@ -257,10 +257,6 @@ func (r *run) answer(subject *facts.User, ask func(*questions)) []uint16 {
 	kinds := q.kinds()
 	r.add(key, &answer{kinds: kinds, rows: q.answered})
 	return kinds
-}
-
-func (q *questions) tellsApart() error {
-	return fmt.Errorf("%w: found at %s", ErrTellsApart, q.subject.ID())
 }
 
 // ask asks one question.
@@ -284,7 +280,7 @@ func (q *questions) ask(action authzen.Action, resource authzen.Entity, standing
 	if q.checks == nil {
 		q.answered = append(q.answered, row)
 	} else if row != expected {
-		q.err = q.tellsApart()
+		q.err = tellsApart(q.subject)
 	}
 }
 

@@ -256,7 +256,7 @@ func (r *run) compared(subject *facts.User, ask func(*comparison)) []uint16 {
 		}
 		q.repeat(known)
 		if ask(&q); r.err == nil && q.asked != len(known.rows) {
-			r.err = q.tellsApart()
+			r.err = tellsApart(q.subject)
 		}
 		return known.kinds
 	}
@@ -268,10 +268,6 @@ func (r *run) compared(subject *facts.User, ask func(*comparison)) []uint16 {
 	slices.Sort(q.found)
 	r.add(key, &answer{kinds: q.found, rows: q.answered})
 	return q.found
-}
-
-func (q *comparison) tellsApart() error {
-	return fmt.Errorf("%w: found at %s", ErrTellsApart, q.subject.ID())
 }
 
 // ask asks both policies a question of a form, once for each of the locations that the action may name.
@@ -329,7 +325,7 @@ func (q *comparison) both(f *form, action authzen.Action, resource authzen.Entit
 	switch {
 	case q.checks != nil:
 		if row != expected {
-			q.err = q.tellsApart()
+			q.err = tellsApart(q.subject)
 		}
 		return
 	case row != 0 && !slices.Contains(q.found, id):

@@ -3,6 +3,7 @@ package review
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -81,6 +82,10 @@ type Counts struct {
 
 // ErrTellsApart reports that the policy decided two questions differently that it was taken to decide alike.
 var ErrTellsApart = errors.New("the policy tells people or locations apart by their ids or names: decide each question")
+
+func tellsApart(subject *facts.User) error {
+	return fmt.Errorf("%w: found at %s", ErrTellsApart, subject.ID())
+}
 
 // maxAhead bounds the organizations that are reviewed before an earlier one is done, because their rows wait in memory.
 const maxAhead = 512

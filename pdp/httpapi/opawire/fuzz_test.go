@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -76,7 +77,7 @@ func encode(t *testing.T, value any) string {
 func FuzzYAMLToJSON(f *testing.F) {
 	for _, seed := range []string{
 		``, `a: 1`, "- a\n- [b, {c: 'd'}]\n", "a: &x 1\nb: *x", `{"a":[1,null,true,"x"]}`, "a: |\n x\n", "? a\n: b", "--- x\n...\n", "a: 1\na: 2", "%YAML 1.1\n---\ny", "a: 0x1",
-		"\"\\u0061\": \"\\x00\"", "[[[[[[", "a: 1e+5",
+		"\"\\u0061\": \"\\x00\"", "[[[[[[", "a: 1e+5", "{1e+999}", strings.Repeat("6", 400) + ": 1",
 	} {
 		f.Add([]byte(seed))
 	}

@@ -65,15 +65,17 @@ func appendYAML(out []byte, n *yaml.Node, depth int) (_ []byte, err error) {
 	for i, child := range n.Content {
 		name := object && i%2 == 0
 		switch {
-		case name && (child.Kind != yaml.ScalarNode || child.ShortTag() != "!!str"):
-			return nil, yamlError("has a name that is not a string", child.Line)
 		case object && !name:
 			out = append(out, ':')
 		case i > 0:
 			out = append(out, ',')
 		}
+		start := len(out)
 		if out, err = appendYAML(out, child, depth+1); err != nil {
 			return nil, err
+		}
+		if name && out[start] != '"' {
+			return nil, yamlError("has a name that is not a string", child.Line)
 		}
 	}
 	if object {

@@ -12,16 +12,22 @@ import (
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/ask"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/client"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/factsource"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
 )
 
-// askFlags are the flags of ask that do not concern the question.
+// askHelp says by which directories a question can be asked.
+const askHelp = directoryHelp + ` Only the records that the question needs are
+fetched.`
+
+// askFlags are the flags of ask and explain that do not concern the question.
 type askFlags struct {
 	serverFlags
-	directory, bundle, decision string
-	json                        bool
+	directoryFlags
+	bundle, decision string
+	json             bool
 }
 
 func newAskCommand(p process) *cobra.Command {
@@ -32,6 +38,8 @@ func newAskCommand(p process) *cobra.Command {
 		Short: "Ask whether a subject may perform an action",
 		Long: `Ask a running server whether SUBJECT may perform ACTION on RESOURCE. With --directory or --bundle no server is needed:
 the policy is evaluated in this process.
+
+` + askHelp + `
 
 RESOURCE is an id. For the actions of the built-in policy its type follows from the action; --type sets another.
 Properties are set by KEY=VALUE pairs. A value that is valid JSON is used as JSON (true, 5, [...]; put a text that looks like
@@ -45,17 +53,14 @@ Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denie
   wardkeeper ask carol admin.grant dave --from system --set role=entity_admin --set 'locations=["east","west"]'
   wardkeeper ask bob patient.view 4711 --resource-set 'locations=["ghi"]' --json
   wardkeeper ask alice location.switch ghi --directory directory.yaml
+  PGPASSFILE=pgpass wardkeeper ask alice location.switch ghi --directory postgres://reader@db/app
   wardkeeper ask alice can_read 123 --type account --bundle my/policies --decision app/decision`,
 		Args: arguments("SUBJECT", "ACTION", "RESOURCE"),
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	registerQuestion(flags, &o)
-	f.register(flags)
-	flags.StringVar(&f.directory, "directory", "", "without a server: directory `FILE` with locations and users")
-	flags.StringVar(&f.bundle, "bundle", "", "without a server: policy at `PATH`, a folder or a .tar.gz, instead of the built-in one")
-	flags.StringVar(&f.decision, "decision", config.DefaultDecision, "without a server: `PATH` of the rule that decides")
-	flags.BoolVar(&f.json, "json", false, "print the AuthZEN response as one line of JSON")
+	f.register(flags, "print the AuthZEN response as one line of JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := f.check(); err != nil {
 			return err
@@ -73,6 +78,15 @@ Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denie
 		return printDecision(p.stdout, d, q, f.json)
 	}
 	return cmd
+}
+
+// register adds the flags. json says what --json prints.
+func (f *askFlags) register(flags *pflag.FlagSet, json string) {
+	f.serverFlags.register(flags)
+	f.directoryFlags.register(flags, "without a server: `FILE` or URL with the locations and users")
+	flags.StringVar(&f.bundle, "bundle", "", "without a server: policy at `PATH`, a folder or a .tar.gz, instead of the built-in one")
+	flags.StringVar(&f.decision, "decision", config.DefaultDecision, "without a server: `PATH` of the rule that decides")
+	flags.BoolVar(&f.json, "json", false, json)
 }
 
 // registerQuestion adds the flags that concern the question.
@@ -108,6 +122,8 @@ func (f askFlags) check() error {
 		return errors.New("--server cannot be combined with --directory or --bundle, which need no server: choose one")
 	case !inProcess && f.decision != config.DefaultDecision:
 		return errors.New("--decision applies only without a server: set --bundle or --directory too")
+	case f.config != "" && f.directory == "":
+		return errors.New("--config has the settings of a directory that is no file: set --directory too")
 	}
 	return nil
 }
@@ -126,7 +142,7 @@ func (f askFlags) ask(ctx context.Context, p process, q *ask.Question) (*ask.Dec
 // askInProcess asks a server within this process, so that the answer is the same as a running server's.
 func (f askFlags) askInProcess(ctx context.Context, p process, q *ask.Question) (*ask.Decision, error) {
 	logger := logging.New(p.stderr, logging.Config{Level: slog.LevelWarn})
-	s, err := openOnce(ctx, f, logger)
+	s, err := f.open(ctx, p, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -134,15 +150,24 @@ func (f askFlags) askInProcess(ctx context.Context, p process, q *ask.Question) 
 	return f.askSidecar(ctx, s, q, logger)
 }
 
-// openOnce opens a sidecar that neither follows its policy nor its directory.
-func openOnce(ctx context.Context, f askFlags, logger *slog.Logger) (*sidecar, error) {
+// open opens a sidecar that neither follows its policy nor its directory. Like a server it fetches only the facts that a question needs.
+func (f askFlags) open(ctx context.Context, p process, logger *slog.Logger) (*sidecar, error) {
 	bundle, err := bundleAt(f.bundle)
 	if err != nil {
 		return nil, err
 	}
-	return openSidecar(ctx, sidecarConfig{
-		bundle: bundle, once: true, decision: f.decision, directory: f.directory, timeout: f.timeout,
-	}, logger)
+	cfg := sidecarConfig{bundle: bundle, once: true, decision: f.decision, directory: config.PublicName(f.directory), timeout: f.timeout}
+	if f.directory != "" && !f.isFile() {
+		s, err := membershipSettings(p, f.config, f.directory)
+		if err != nil {
+			return nil, err
+		}
+		s.Membership.Postgres.Listen = "" // nothing is kept that a change could make old
+		if cfg.cached, err = factsource.Configure(s, nil, logger); err != nil {
+			return nil, err
+		}
+	}
+	return openSidecar(ctx, cfg, logger)
 }
 
 func (f askFlags) askSidecar(ctx context.Context, s *sidecar, q *ask.Question, logger *slog.Logger) (*ask.Decision, error) {

@@ -22,7 +22,7 @@ const statusOpen = 3
 // attackFlags holds the flags of `wardkeeper attack`.
 type attackFlags struct {
 	attack.Config
-	wholeFlags
+	directoryFlags
 	output, bundle, decision string
 	json                     bool
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"slices"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/bench"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/client"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 )
@@ -25,7 +23,8 @@ import (
 // benchFlags are the flags of bench.
 type benchFlags struct {
 	serverFlags
-	directory, mix   string
+	directoryFlags
+	mix              string
 	seed             uint64
 	concurrency      int
 	rate             float64
@@ -43,11 +42,12 @@ const (
 func newBenchCommand(p process) *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
-		Use:   "bench --directory FILE [flags]",
+		Use:   "bench --directory FILE|URL [flags]",
 		Short: "Measure how fast a running server answers",
 		Long: `Ask a running server plausible questions about the users of a directory, and print how many it answers and how long the answers
-take. --directory is the file that the server has its facts from, or one with the same users ("wardkeeper directory generate" makes
-one). Questions are those of the built-in policy. They change nothing, but a log of decisions records them.
+take. --directory is what the server has its facts from, or a file with the same users ("wardkeeper directory generate" makes one).
+All of it is read before anything is asked. Questions are those of the built-in policy. They change nothing, but a log of decisions
+records them.
 
 Without --rate, each of --concurrency requests begins when another is answered (a closed loop): this shows how much the server can.
 With --rate, requests begin when they are due, whether or not others are answered (an open loop), and their latency counts from then:
@@ -56,6 +56,8 @@ begin are counted.
 
 A batch has 20 questions; a search lists 20 users, or what may be done with one. The same --seed gives the same requests in the
 same order. An interrupt prints what was measured until then.
+
+` + wholeHelp + `
 
 ` + serverHelp + `
 
@@ -67,7 +69,7 @@ Exit status: 0 measured; 1 measured, and not all requests were answered; 2 not m
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.directory, "directory", "", "`FILE` with the users and locations to ask about")
+	f.directoryFlags.register(flags, "`FILE` or URL with the users and locations to ask about")
 	flags.IntVar(&f.concurrency, "concurrency", 0, "`NUMBER` of requests at a time (default 8, or 64 with --rate)")
 	flags.Float64Var(&f.rate, "rate", 0, "`NUMBER` of requests a second, whether or not others are answered")
 	flags.DurationVar(&f.duration, "duration", 10*time.Second, "how long to measure")
@@ -75,7 +77,7 @@ Exit status: 0 measured; 1 measured, and not all requests were answered; 2 not m
 	flags.StringVar(&f.mix, "mix", "single=90,batch=5,search=5", "`KIND=PERCENT` of each kind of request")
 	flags.Uint64Var(&f.seed, "seed", 1, "`NUMBER` that determines the requests")
 	flags.BoolVar(&f.json, "json", false, "print the result as one line of JSON")
-	f.register(flags)
+	f.serverFlags.register(flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), p) }
 	return cmd
 }
@@ -92,12 +94,12 @@ func (f *benchFlags) run(ctx context.Context, p process) error {
 	if t, ok := server.Transport.(*http.Transport); ok {
 		t.MaxIdleConnsPerHost = f.concurrency
 	}
-	directory, err := openDirectory(f.directory, nil, logging.New(p.stderr, logging.Config{Level: slog.LevelWarn}), nil)
+	directory, err := f.read(ctx, p, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = directory.Close() }()
-	requests, err := bench.NewRequests(directory.Directory(), preparedRequests, f.seed, mix)
+	directory.note(p)
+	requests, err := bench.NewRequests(directory.Directory, preparedRequests, f.seed, mix)
 	if err != nil {
 		return err
 	}
@@ -136,7 +138,7 @@ func (f *benchFlags) check() (map[string]int, error) {
 	}
 	switch {
 	case f.directory == "":
-		return nil, errors.New(`--directory is missing: name the file of the server's directory ("wardkeeper directory generate" makes one)`)
+		return nil, errors.New(`--directory is missing: name the server's directory, or a file with its users ("wardkeeper directory generate" makes one)`)
 	case f.concurrency < 1 || f.concurrency > maxBenchConcurrency:
 		return nil, fmt.Errorf("--concurrency is %d: use a number from 1 to %d", f.concurrency, maxBenchConcurrency)
 	case !(f.rate >= 0 && f.rate <= maxBenchRate):

@@ -63,10 +63,11 @@ func TestInvalidCommandLinesAreExplained(t *testing.T) {
 		"status --sever x":                                                 "there is no flag --sever: did you mean --server? ",
 		"status --server http://127.0.0.1:1":                               "cannot reach the server: ",
 		"status --server unix:/nowhere/pdp.sock":                           "there is no socket /nowhere/pdp.sock",
-		"bench":                                                            "--directory is missing: name the file of the server's directory",
+		"bench":                                                            "--directory is missing: name the server's directory",
 		"bench --directory x --mix single=50":                              `--mix is "single=50": the shares must be of`,
 		"bench --directory x --mix sinlge=100":                             "did you mean single? ",
 		"bench --directory x --rate -1":                                    "--rate is -1: use up to",
+		"ask a b c --config x":                                             "--config has the settings of a directory that is no file",
 		"bench --directory testdata/none.yaml":                             "testdata/none.yaml",
 		"bench --server http://127.0.0.1:1 --directory " + testDirectory:   "cannot reach the server: ",
 		"status --interval 1s":                                             "--interval applies only with --watch",
@@ -110,8 +111,9 @@ func TestInvalidCommandLinesAreExplained(t *testing.T) {
 		"directory import":                  "FILE is missing: wardkeeper directory import FILE --to URL [flags]",
 		"directory import " + testDirectory: "--to is missing: name the database, postgres://",
 		"directory import " + testDirectory + " --to mysql://a:b@c/d": "the database must be a URL, postgres://",
+		"directory import postgres://u:pw@h/d --to postgres://h/d":    "FILE is an address: only a file can be imported",
 		"directory import " + testDirectory + " --too x":              "there is no flag --too: did you mean --to? ",
-		"directory schema now":                                        `"now" is one argument too many`,
+		"directory schema now": `"now" is one argument too many`,
 	} {
 		got := run(t, nil, strings.Fields(line)...)
 		require.Equal(t, statusFailed, got.status, "%s: %v", line, got)

@@ -21,7 +21,7 @@ import (
 type diff struct {
 	was, is                 string // paths of the policies
 	approved, decision, log string
-	wholeFlags
+	directoryFlags
 	actions        []string
 	json, markdown bool
 }

@@ -44,6 +44,9 @@ Exit status: 0 imported, 1 the file is faulty, 2 could not be imported.`,
 		if i.to == "" {
 			return errors.New("--to is missing: name the database, postgres://user:password@host:port/database")
 		}
+		if config.KindOf(args[0]) != config.FileDirectory {
+			return errors.New("FILE is an address: only a file can be imported")
+		}
 		return i.run(cmd.Context(), p, args[0])
 	}
 	return cmd

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/ask"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/explain"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/logging"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
@@ -43,6 +42,8 @@ Where the answer depends on that user's record and SUBJECT may not see it, a cha
 --for author, without a server alone, explains it to whoever writes the policy, by the whole directory: each rule that held, and each that did not with
 the expression that failed, by file and line; every fact and every cell of a table that was read.
 
+` + askHelp + `
+
 ` + serverHelp + `
 
 A question is written as for "wardkeeper ask". At most ` + fmt.Sprint(pdp.MaxCounterfactuals) + ` changes are shown.
@@ -58,11 +59,7 @@ Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denie
 	flags.SortFlags = false
 	registerQuestion(flags, &o)
 	flags.StringVar(&f.voice, "for", string(pdp.ForAdministrator), "for whom: `VOICE` administrator or author")
-	f.register(flags)
-	flags.StringVar(&f.directory, "directory", "", "without a server: directory `FILE` with locations and users")
-	flags.StringVar(&f.bundle, "bundle", "", "without a server: policy at `PATH`, a folder or a .tar.gz, instead of the built-in one")
-	flags.StringVar(&f.decision, "decision", config.DefaultDecision, "without a server: `PATH` of the rule that decides")
-	flags.BoolVar(&f.json, "json", false, "print the AuthZEN response, with context.explanation, as one line of JSON")
+	f.register(flags, "print the AuthZEN response, with context.explanation, as one line of JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		voice := pdp.Voice(f.voice)
 		switch {
@@ -97,7 +94,7 @@ Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denie
 func (f explainFlags) explain(ctx context.Context, p process, q *ask.Question, voice pdp.Voice) (*ask.Decision, *pdp.Explanation, error) {
 	noteBuiltIn(p, f.bundle)
 	logger := logging.New(p.stderr, logging.Config{Level: slog.LevelWarn})
-	s, err := openOnce(ctx, f.askFlags, logger)
+	s, err := f.open(ctx, p, logger)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"reflect"
 	"sync/atomic"
 
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
@@ -125,9 +123,6 @@ func (d *fileDirectory) close() {
 
 // openDirectory opens a directory file and checks it against a vocabulary; nil admits everything.
 func openDirectory(path string, v *pdp.Vocabulary, logger *slog.Logger, onReload func()) (*directory.File, error) {
-	if config.KindOf(path) != config.FileDirectory {
-		return nil, errors.New("this command needs a directory file: serve, directory check, review, diff and attack read an application or a database")
-	}
 	cfg := directory.FileConfig{Path: path, Logger: logger}
 	if v != nil {
 		cfg.Vocabulary = *v

@@ -26,7 +26,7 @@ import (
 
 // accessReview holds the flags of `wardkeeper review`.
 type accessReview struct {
-	wholeFlags
+	directoryFlags
 	output, format, signingKey string
 	bundle, decision           string
 	log, logKey                string

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"runtime/debug"
 	"slices"
 	"time"
-
-	"github.com/spf13/pflag"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/factsource"
@@ -22,21 +19,9 @@ import (
 )
 
 // wholeHelp says which directories the commands take that need a whole one.
-const wholeHelp = `--directory names a file, or what "serve" takes: postgres://HOST/DATABASE, which is read as it is at one moment, or https://HOST/PATH. Its
-credentials, TLS and tables come from the settings of "serve" (--config FILE, or WARDKEEPER_CONFIG); a password of the database can also
-come from PGPASSWORD or PGPASSFILE. Of these two, a user or an organization with a faulty record is left out and named. An application
-is read twice, and what changed meanwhile is named too. "wardkeeper directory check" lists all faults.`
-
-// wholeFlags name a directory that is read as a whole.
-type wholeFlags struct{ directory, config string }
-
-func (f *wholeFlags) register(flags *pflag.FlagSet, usage string) {
-	flags.StringVar(&f.directory, "directory", "", usage)
-	flags.StringVar(&f.config, config.FileFlag, "", "YAML `FILE` with the settings of serve, for a directory that is no file")
-}
-
-// isFile reports whether the directory is a file.
-func (f *wholeFlags) isFile() bool { return config.KindOf(f.directory) == config.FileDirectory }
+const wholeHelp = directoryHelp + ` A database is read as it is at one
+moment. A user or an organization with a faulty record of these two is left out and named. An application is read twice, and what
+changed meanwhile is named too. "wardkeeper directory check" lists all faults.`
 
 // directoryRead says which directory was read, and of when.
 type directoryRead struct {
@@ -63,7 +48,7 @@ type wholeDirectory struct {
 const wholeGCPercent = 200
 
 // read reads the directory and checks it against a vocabulary; nil admits everything.
-func (f *wholeFlags) read(ctx context.Context, p process, v *pdp.Vocabulary) (*wholeDirectory, error) {
+func (f *directoryFlags) read(ctx context.Context, p process, v *pdp.Vocabulary) (*wholeDirectory, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(wholeGCPercent)
 	}
@@ -145,21 +130,4 @@ func (p process) surveyOf(s *config.Settings, v *pdp.Vocabulary) (cfg survey.Con
 	}
 	cfg.Origin, err = factsource.OpenOrigin(s, slog.New(slog.DiscardHandler))
 	return cfg, progress, err
-}
-
-// membershipSettings loads the settings of serve as far as they are about reading a directory; "" is theirs.
-func membershipSettings(p process, file, directory string) (*config.Settings, error) {
-	given := map[string]string{}
-	if file != "" {
-		given[config.FileFlag] = file
-	}
-	s, err := config.Load(p.environ, given)
-	if directory != "" {
-		s.Directory = directory
-	}
-	if s.Directory == "" && err == nil {
-		return nil, errors.New("FILE is missing: name a file or an address, or set the directory in the settings")
-	}
-	s.Redis, s.ChangesTokenFile = "", "" // not used here
-	return s, errors.Join(err, s.ValidateMembership())
 }

@@ -119,7 +119,7 @@ func TestFaultyRecordsOfADatabaseAreNamed(t *testing.T) {
 	require.Contains(t, said.out, "directory: "+config.PublicName(url)+", revision ")
 }
 
-// The steps of a path can be asked again though `wardkeeper ask` reads no database, and no step tells the password.
+// The steps of a path can be asked again as of the moment that was read, and no step tells the password.
 func TestAttackOfADatabaseWritesEachStep(t *testing.T) {
 	t.Parallel()
 	server := servertest.StartPostgres(t)

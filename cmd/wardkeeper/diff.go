@@ -24,6 +24,8 @@ type diff struct {
 	directoryFlags
 	actions        []string
 	json, markdown bool
+
+	approvals approvedFile
 }
 
 func newDiffCommand(p process) *cobra.Command {
@@ -39,14 +41,8 @@ Each sentence has the smallest example, as commands that ask both policies; OPA'
 Accounts are active, and the resource is of the type that the action is about, unless a sentence says otherwise. A sentence that is true
 of some of its cases alone says so: then more decides than its words say. What could not be explored is listed.
 
-A change that was denied and is allowed must be approved, by an entry of approved.yaml:
-
-  approved:
-    - id: 2ee7ea56b3530ac4b988810f543ef606
-      change: "assignment.remove in regional: ..."
-      reason: Division administrators look after their own facilities.
-
-The id stands for the cases and both answers: if either policy changes them, the approval no longer counts.
+A change that was denied and is allowed must be approved, by an entry of approved.yaml: the id of the change, its whole sentence, and a
+reason. The entries that are missing are printed, to be pasted. The id stands for the cases and both answers: if either policy changes them, the approval no longer counts.
 
 With --log the questions in a log of decisions are decided again by both policies, over the facts in it. If one is allowed that was denied,
 and no change in the small directories allows its action, it lies outside of the bound, and no approval counts.
@@ -94,7 +90,7 @@ func (d *diff) run(ctx context.Context, p process) error {
 	if c.Is, err = openForProof(ctx, named(d.is), d.decision); err != nil {
 		return err
 	}
-	approvals, err := d.approvals(c.Is.Revision())
+	approvals, err := d.readApprovals(c.Is.Revision())
 	if err != nil {
 		return err
 	}
@@ -164,7 +160,8 @@ func compare(ctx context.Context, p process, c proof.Comparison, approvals []pro
 
 // compare compares a bundle with the policy that --diff names. The error is that of a change without approval, which is printed.
 func (b *build) compare(ctx context.Context, p process, r *bundles.Revision) error {
-	approvals, err := decodeApprovals(r.Approved, filepath.Join(b.dir, bundles.ApprovedFile))
+	file := approvedFile{filepath.Join(b.dir, bundles.ApprovedFile), r.Approved}
+	approvals, err := decodeApprovals(file.data, file.name)
 	if err != nil {
 		return err
 	}
@@ -180,12 +177,11 @@ func (b *build) compare(ctx context.Context, p process, r *bundles.Revision) err
 		return err
 	}
 	report := diffReport{Differences: differences}
-	t := diffText{&report, b.diff, b.dir, policyPaths(b.diff, b.dir)}
+	d := diff{was: b.diff, is: b.dir, approvals: file}
 	if report.status() == nil {
-		p.note("%s", t.summary())
+		p.note("%s", (&diffText{diffReport: &report}).summary())
 		return nil
 	}
-	d := diff{was: b.diff, is: b.dir}
 	if err := d.print(p, &report); err != nil {
 		return err
 	}
@@ -208,16 +204,17 @@ func (r *diffReport) status() error {
 	return nil
 }
 
-// approvals returns the approved changes: those of a file, or of the policy itself.
-func (d *diff) approvals(is *bundles.Revision) ([]proof.Approval, error) {
-	if d.approved == "" {
-		return decodeApprovals(is.Approved, filepath.Join(d.is, bundles.ApprovedFile))
+// readApprovals returns the approved changes: those of a file, or of the policy itself.
+func (d *diff) readApprovals(is *bundles.Revision) ([]proof.Approval, error) {
+	d.approvals = approvedFile{filepath.Join(d.is, bundles.ApprovedFile), is.Approved}
+	if d.approved != "" {
+		data, err := readApproved(d.approved)
+		if err != nil {
+			return nil, err
+		}
+		d.approvals = approvedFile{d.approved, data}
 	}
-	data, err := readApproved(d.approved)
-	if err != nil {
-		return nil, err
-	}
-	return decodeApprovals(data, d.approved)
+	return decodeApprovals(d.approvals.data, d.approvals.name)
 }
 
 func (d *diff) print(p process, r *diffReport) error {
@@ -228,7 +225,7 @@ func (d *diff) print(p process, r *diffReport) error {
 		}
 		return printLine(p.stdout, string(data))
 	}
-	t := diffText{r, d.was, d.is, policyPaths(d.was, d.is)}
+	t := diffText{r, d.was, d.is, policyPaths(d.was, d.is), d.approvals}
 	if d.markdown {
 		_, err := io.WriteString(p.stdout, t.markdown())
 		return err

@@ -14,6 +14,8 @@ type diffText struct {
 	*diffReport
 	was, is string    // names of the policies
 	paths   [2]string // for the commands of examples
+
+	approvals approvedFile
 }
 
 // maxOutcomes limits the pairs of answers that are shown of one change; the JSON has them all.
@@ -87,6 +89,9 @@ func (t *diffText) lines() []string {
 		}
 		lines = append(lines, t.commands(c)...)
 	}
+	if title, entries := t.toApprove(len(t.Changes)); title != "" {
+		lines = append(append(lines, "", title, ""), entries...)
+	}
 	for _, section := range t.sections(true) {
 		lines = append(append(lines, ""), section.title)
 		for _, text := range section.texts {
@@ -143,6 +148,7 @@ func (t *diffText) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Decisions: %s → %s\n\n%s.\n", markdownText(shortened(t.was, 200)), markdownText(shortened(t.is, 200)), markdownText(t.summary()))
 	var last proof.Kind
+	approve := ""
 	for i := range t.Changes {
 		c := &t.Changes[i]
 		var one strings.Builder
@@ -151,13 +157,18 @@ func (t *diffText) markdown() string {
 			last = c.Kind
 		}
 		one.WriteString(t.item(c))
-		if b.Len()+one.Len()+end.Len() > maxComment {
+		more := approve
+		if c.Kind == proof.Granted {
+			more = t.approveMarkdown(i + 1)
+		}
+		if b.Len()+one.Len()+len(more)+end.Len() > maxComment {
 			fmt.Fprintf(&b, "\n**%s not shown here**; `wardkeeper diff` shows all.\n", terminal.Count(len(t.Changes)-i, "change"))
 			break
 		}
 		b.WriteString(one.String())
+		approve = more
 	}
-	return b.String() + end.String()
+	return b.String() + approve + end.String()
 }
 
 func (t *diffText) item(c *proof.Difference) string {

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
+	"github.com/wardkeeper/wardkeeper/pdp/proof"
+)
+
+// approvedFile is an approved.yaml; without data it need not exist.
+type approvedFile struct {
+	name string
+	data []byte
+}
+
+// toApprove returns what to write into approved.yaml so that the first changes, so many, are approved; the title is "" if they are.
+func (t *diffText) toApprove(first int) (title string, lines []string) {
+	some := proof.Differences{Changes: t.Changes[:first]}
+	missing := some.ToApprove()
+	if len(missing) == 0 {
+		return "", nil
+	}
+	text, whole, err := proof.EncodeApprovals(t.approvals.data, missing)
+	if err != nil { // it has been read before
+		return "", nil
+	}
+	title = "add this at the end of " + t.approvals.name
+	if whole {
+		title = "write this as " + t.approvals.name
+	}
+	title = fmt.Sprintf("To approve %s, %s, with a reason:", terminal.Count(len(missing), "change"), title)
+	return title, strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
+// approveMarkdown is toApprove for a comment.
+func (t *diffText) approveMarkdown(first int) string {
+	title, lines := t.toApprove(first)
+	if title == "" {
+		return ""
+	}
+	return fmt.Sprintf("\n#### To approve\n\n%s\n\n```yaml\n%s\n```\n", markdownText(title), strings.Join(lines, "\n"))
+}

@@ -12,7 +12,10 @@ import (
 
 // Reviewer asks one question after another under one policy and one view of the directory: those of an access review or an attack. Nothing of it is
 // recorded, since nobody acts. It is not safe for concurrent use.
-type Reviewer struct{ ev *evaluation }
+type Reviewer struct {
+	ev   *evaluation
+	view facts.View
+}
 
 // NewReviewer takes the policy in force and a view for a review. The error is an [*Error]; one of kind NotOffered means that the
 // policy has no catalogue of actions.
@@ -24,7 +27,28 @@ func (e *Engine) NewReviewer(ctx context.Context) (*Reviewer, error) {
 	if !ev.hasCatalogue() || ev.facts.View == nil {
 		return nil, &Error{Kind: NotOffered, Message: "Only a policy that judges by membership facts can be reviewed."}
 	}
-	return &Reviewer{ev}, nil
+	return &Reviewer{ev, ev.facts.View}, nil
+}
+
+// Suppose makes the following questions see a user as the one given, in place of the directory's user of that id; nil ends that.
+func (r *Reviewer) Suppose(u *facts.User) {
+	r.ev.facts.View = r.view
+	if u != nil {
+		r.ev.facts.View = supposition{r.view, u}
+	}
+}
+
+// supposition is a view in which one user is another.
+type supposition struct {
+	facts.View
+	user *facts.User
+}
+
+func (s supposition) User(ctx context.Context, id string) (*facts.User, error) {
+	if id == s.user.ID() {
+		return s.user, nil
+	}
+	return s.View.User(ctx, id)
 }
 
 // Policy returns the policy that decides.

@@ -53,7 +53,11 @@ LOCATION or beneath it, acts at any place of the organization, and gives the act
 once who is assigned at LOCATION or beneath it, and on whom one such question is allowed; a user may count in the rows of several
 rules. Over "locations" counts locations at or beneath LOCATION, or of all organizations where the action crosses them; over "new
 users" those to which somebody new can be invited; "new locations" says that one can be founded. What a role above LOCATION adds to
-standing there is counted too. Left out are actions that everybody does with an account of their own, which need no current location.
+standing there is counted too.
+
+Who sees patients and incidents, and where somebody can go, needs no current location: over "patients" counts the locations at, beneath
+or above LOCATION whose patients the subject may see, and over "locations" those of the place. Such a row says what ROLE at LOCATION
+gives alone, or what only several roles give together. Left out is answering one's own invitation.
 
 The policy decides each question. Questions about people and places that differ in nothing but ids are decided once, and again from
 time to time; if the policy then decides otherwise, because it reads meaning into ids, the review fails, and --each decides every one.

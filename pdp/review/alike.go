@@ -25,7 +25,7 @@ func (r *run) alikeAmong(users []int) []*alike {
 	for _, i := range users {
 		profile, known := r.profileOf[i]
 		if !known {
-			key := r.profile(all[i])
+			key := r.profile(all[i], r.root.ID())
 			if profile, known = r.profiles[key]; !known {
 				profile = len(r.profiles)
 				r.profiles[key] = profile
@@ -41,10 +41,10 @@ func (r *run) alikeAmong(users []int) []*alike {
 	return inOrder
 }
 
-// profile is the key of a user among those of the organization.
-func (r *run) profile(u *facts.User) string {
+// profile is the key of a user among those of an organization.
+func (r *run) profile(u *facts.User, organization string) string {
 	r.order, r.key, r.holdsAt = r.order[:0], r.key[:0], nil
-	r.user(u, r.root.ID())
+	r.user(u, organization)
 	var b strings.Builder
 	b.Write(r.key)
 	for _, l := range r.order { // what has which number in the key

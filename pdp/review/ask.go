@@ -17,12 +17,14 @@ const (
 	aboutLocation
 	aboutCrossing
 	aboutReach
+	aboutUse
 )
 
 // questions asks some questions and collects the rows that they are part of.
 type questions struct {
 	*run
 	subject *facts.User
+	by      *location // where the assignment is held that has to give what is asked; nil for any
 	repeated
 }
 
@@ -265,12 +267,10 @@ func (q *questions) ask(action authzen.Action, resource authzen.Entity, standing
 	if !due || q.err != nil {
 		return
 	}
-	q.made++
-	rule, ok, err := q.reviewer.May(q.ctx, pdp.Request{
-		Subject: authzen.Entity{Type: "user", ID: q.subject.ID()}, Action: action, Resource: resource, Context: standing,
-	})
-	if err != nil {
-		q.err = fmt.Errorf("%s, %s on %s %q: %w", q.subject.ID(), action.Name, resource.Type, resource.ID, err)
+	asked := pdp.Request{Subject: authzen.Entity{Type: "user", ID: q.subject.ID()}, Action: action, Resource: resource, Context: standing}
+	rule, ok := q.may(asked)
+	ok = ok && (q.by == nil || q.givenBy(q.by, asked))
+	if q.err != nil {
 		return
 	}
 	row := uint16(0)
@@ -282,6 +282,16 @@ func (q *questions) ask(action authzen.Action, resource authzen.Entity, standing
 	} else if row != expected {
 		q.err = tellsApart(q.subject)
 	}
+}
+
+// may asks the policy, and returns the rule that allows the question.
+func (q *questions) may(asked pdp.Request) (rule string, ok bool) {
+	q.made++
+	rule, ok, err := q.reviewer.May(q.ctx, asked)
+	if err != nil {
+		q.err = fmt.Errorf("%s, %s on %s %q: %w", q.subject.ID(), asked.Action.Name, asked.Resource.Type, asked.Resource.ID, err)
+	}
+	return rule, ok && err == nil
 }
 
 // kind returns a kind of row by its id.

@@ -37,16 +37,20 @@ func (r *shared) readPolicies() error {
 	return nil
 }
 
-// readActions sorts the actions by what they are asked about. Those that need no current location are what everybody does with an
-// account of their own, and give no power over others.
+// readActions sorts the actions by what they are asked about. Of those that need no current location, the ones on users are what
+// somebody does with an account of their own.
 func (r *shared) readActions(policy *pdp.Policy) {
 	r.empowering = map[string]bool{}
 	for _, name := range policy.Actions() {
 		a, _ := policy.FactsOf(name)
+		kind := policy.ResourceType(name)
 		if a.NeedsNoCurrentLocation {
+			if over := overUse[kind]; over != "" {
+				r.uses = append(r.uses, use{name, kind, over})
+			}
 			continue
 		}
-		switch kind := policy.ResourceType(name); {
+		switch {
 		case a.CrossesOrganizations:
 			r.crossing = append(r.crossing, name)
 		case kind == "user" && a.Has("new"):

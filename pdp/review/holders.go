@@ -11,7 +11,7 @@ import (
 type holders struct {
 	members   []int
 	counts    []int // by kind of row
-	powerless bool  // none of them may do anything to a user
+	powerless bool  // none of them may change or see anything of a user
 	marked    bool  // all of them are known to administer somebody
 
 	// The key of the first of them, where policies are compared.
@@ -19,7 +19,7 @@ type holders struct {
 	order []*facts.Location
 }
 
-// holdersAt reviews those who hold a role at a location that can give power.
+// holdersAt reviews those who hold a role at a location.
 func (r *run) holdersAt(at *location, governed, administers map[int]bool) {
 	var all []*holders
 	groups, groupOf := map[string]*holders{}, map[int]*holders{}
@@ -27,12 +27,13 @@ func (r *run) holdersAt(at *location, governed, administers map[int]bool) {
 	for _, i := range at.users {
 		u := users[i]
 		a := u.AssignmentAt(at.ID())
-		if !r.empowering[a.Role] && !r.empowering[""] || !r.comparing() && (!a.Active || u.Record().Status != facts.StatusActive) {
+		empowered := r.empowering[a.Role] || r.empowering[""]
+		if !empowered && len(r.uses) == 0 || !r.comparing() && (!a.Active || u.Record().Status != facts.StatusActive) {
 			continue
 		}
 		key := r.groupKey(u, at)
 		if groups[key] == nil || r.Each {
-			groups[key] = &holders{}
+			groups[key] = &holders{powerless: !empowered}
 			all = append(all, groups[key])
 		}
 		groups[key].members, groupOf[i] = append(groups[key].members, i), groups[key]
@@ -43,9 +44,15 @@ func (r *run) holdersAt(at *location, governed, administers map[int]bool) {
 	if r.comparing() {
 		r.reviewChanges(all, at)
 	} else {
-		beneath := r.alikeAmong(at.usersBeneath())
+		var beneath []*alike
 		for _, h := range all {
-			r.review(h, at, beneath, governed, administers)
+			if !h.powerless {
+				if beneath == nil {
+					beneath = r.alikeAmong(at.usersBeneath())
+				}
+				r.review(h, at, beneath, governed, administers)
+			}
+			r.reviewUse(h, at)
 		}
 	}
 	for _, i := range slices.Sorted(maps.Keys(groupOf)) {
@@ -101,7 +108,8 @@ func (r *run) reviewAlike(h *holders, at *location, same *alike, others []int, g
 	if same.governed { // and each of them is known to be
 		governed = nil
 	}
-	same.governed = h.count(r, kinds, others, governed, administers) || same.governed
+	changes := h.count(r, kinds, others, governed, administers)
+	same.governed = same.governed || changes && len(others) == len(same.members)
 }
 
 // count counts what one of the holders may do on some users. It reports whether that changes something.

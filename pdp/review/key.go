@@ -110,13 +110,16 @@ func (r *run) holds(u *facts.User, at *location) {
 }
 
 // groupKey tells holders apart who do not stand in the same relation to everybody else: they differ in more than the role at the
-// location, or above it.
+// location, or above it, or in what they have in other organizations.
 func (r *run) groupKey(u *facts.User, at *location) string {
 	r.holds(u, at)
 	key := slices.Clone(r.key)
 	for _, other := range r.order[r.path:] {
 		key = binary.AppendUvarint(key, uint64(len(other.ID())))
 		key = append(key, other.ID()...)
+	}
+	if isElsewhere(u, at.Organization()) {
+		key = append(key, r.profile(u, facts.AnyOrganization)...)
 	}
 	return string(key)
 }

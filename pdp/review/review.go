@@ -23,10 +23,13 @@ type Directory interface {
 
 // What a row is over.
 const (
-	OverUsers        = "users"         // of those assigned at or beneath the location
-	OverLocations    = "locations"     // at or beneath the location; of any organization, where the action crosses organizations
+	OverUsers = "users" // of those assigned at or beneath the location
+	// OverLocations are those at or beneath the location; also those above it, where the action needs no current location; and all of
+	// every organization, where it crosses organizations.
+	OverLocations    = "locations"
 	OverNewUsers     = "new users"     // the locations at or beneath it to which a new user can be invited
 	OverNewLocations = "new locations" // an id that no location has
+	OverPatients     = "patients"      // the locations at, beneath or above the location whose patients are meant
 )
 
 // Row says that somebody may do an action, given suitable properties (policies/DOMAIN.md section 8), standing at a location where
@@ -190,7 +193,8 @@ type shared struct {
 	answers
 
 	onUsers, onNewUsers, onLocations, crossing []string          // actions
-	empowering                                 map[string]bool   // roles
+	uses                                       []use             // actions that need no current location
+	empowering                                 map[string]bool   // roles, for the other actions
 	forms                                      map[string][]form // by what they are over, where policies are compared
 
 	locations []*location // by id

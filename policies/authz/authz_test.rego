@@ -185,7 +185,8 @@ test_sys_2_is_possible_without_a_username if {
 	possible
 }
 
-# REG-6, REG-7, SYS-1, SYS-6 and PRA-1: an allow has a row as well, by the place and where the subject stands.
+# REG-6, REG-7, REG-20, REG-21, REG-22, SYS-1, SYS-6 and PRA-1: an allow has a row as well, by the place and where the
+# subject stands.
 test_row_of_an_allow[note] if {
 	some note, c in {
 		"here": {"q": {"who": "regina", "does": "assignment.edit", "user": "jane", "from": "metro"}, "row": "REG-6"},
@@ -197,6 +198,10 @@ test_row_of_an_allow[note] if {
 		"a system": {"q": {"who": "sam", "does": "user.list", "location": "sisters", "from": "sisters"}, "row": "SYS-6"},
 		"a group": {"q": {"who": "olga", "does": "user.list", "location": "smile", "from": "smile"}, "row": "PRA-1"},
 		"a switch to a practice": {"q": {"who": "olga", "does": "location.switch", "location": "smile-a"}, "row": "PRA-9"},
+		"a switch to a facility": {"q": {"who": "regina", "does": "location.switch", "location": "ghi"}, "row": "REG-20"},
+		"a patient": {"q": {"who": "dina", "does": "patient.view", "patient": "p", "seen": ["abc"]}, "row": "REG-21"},
+		"an incident": {"q": {"who": "norm", "does": "incident.view", "location": "metro"}, "row": "REG-22"},
+		"a summary": {"q": {"who": "norm", "does": "summary.view", "location": "metro"}, "row": "REG-22"},
 	}
 	row := data.authz.row with input as asked(world, c.q)
 	row == c.row

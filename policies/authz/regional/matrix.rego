@@ -47,8 +47,9 @@ task(at, place) := "assignment.edit_elsewhere" if {
 } else := input.action.name
 
 # METADATA
-# title: The id of the matrix row that judges the question
+# title: The id of the row that judges the question, of the matrix or of 4.5
 row(at, place) := data.authz.regional.matrix[task(at, place)].rule
+row(_, _) := uses[input.action.name]
 
 # METADATA
 # title: The columns of the matrix that the subject's roles give where the subject stands (4.2)
@@ -59,12 +60,10 @@ columns(at) := {column |
 
 # METADATA
 # title: Why the power is missing, the first cause in the order of stage 2
-refusal(at, place) := {"code": "not_assigned", "rule": "REG-20"} if {
-	input.action.name == "location.switch"
-} else := {"code": "no_patient_access", "rule": "REG-21"} if {
+refusal(at, place) := {"code": "no_patient_access", "rule": row(at, place)} if {
 	input.action.name == "patient.view"
-} else := {"code": "not_assigned", "rule": "REG-22"} if {
-	input.action.name in {"incident.view", "summary.view"}
+} else := {"code": "not_assigned", "rule": row(at, place)} if {
+	uses[input.action.name]
 } else := {"code": "not_permitted", "rule": row(at, place)} if {
 	count(_cells(at, _tasks(at, place))) == 0
 } else := {"code": "other_location", "rule": row(at, place)} if {

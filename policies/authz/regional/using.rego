@@ -2,7 +2,9 @@ package authz.regional
 
 import data.authz.question
 
-# Using the system (4.5): none of it needs a place to stand.
+# METADATA
+# title: The rows of 4.5, using the system, none of which needs a place to stand
+uses := {"location.switch": "REG-20", "patient.view": "REG-21", "incident.view": "REG-22", "summary.view": "REG-22"}
 
 # METADATA
 # title: REG-20, switching to a location

@@ -1,0 +1,109 @@
+package pdp_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/review"
+)
+
+// checkUses compares the rows of one assignment about actions that need no current location with single decisions: in the directory,
+// and in directories where the user has one of the assignments alone.
+func checkUses(t require.TestingT, e *pdp.Engine, w *world, u *person, at *byID, rows []review.Row, compared map[string]int) {
+	alone, give := withEachAssignment(t, w, u)
+	for _, action := range allActions() {
+		over := review.OverLocations
+		switch {
+		case !needsNoCurrentLocation(action) || typeOf(action) == "user":
+			continue
+		case typeOf(action) == "patient":
+			over = review.OverPatients
+		}
+		want := 0
+		for _, place := range w.Locations {
+			if !w.covers(at, place) && !w.covers(place, at) {
+				continue
+			}
+			q := pdp.Request{Subject: authzen.Entity{Type: "user", ID: u.ID}, Action: authzen.Action{Name: action}, Resource: authzen.Entity{Type: typeOf(action), ID: place.ID}}
+			if over == review.OverPatients {
+				q.Resource.Properties = map[string]any{"locations": []any{place.ID}}
+			}
+			if !decide(t, e, q).Allow {
+				continue
+			}
+			clear(give)
+			for location, engine := range alone {
+				if decide(t, engine, q).Allow {
+					give[location] = true
+				}
+			}
+			if give[at.ID] || len(give) == 0 {
+				want++
+			}
+		}
+		got := 0
+		for _, row := range rows {
+			if row.Subject.ID() == u.ID && row.Location.ID() == at.ID && row.Action == action {
+				require.Equal(t, over, row.Over)
+				require.NotEmpty(t, row.Rule)
+				got += row.Count
+			}
+		}
+		require.Equal(t, want, got, "%s at %s: %s", u.ID, at.ID, action)
+		if want > 0 {
+			compared[action]++
+		}
+	}
+}
+
+// withEachAssignment returns engines over the world in which a user has one of the assignments alone, by its location. An assignment
+// at a practice is none without the one at the group.
+func withEachAssignment(t require.TestingT, w *world, u *person) (alone map[string]*pdp.Engine, give map[string]bool) {
+	alone, give = map[string]*pdp.Engine{}, map[string]bool{}
+	for _, a := range u.Assignments {
+		if w.byID(a.Location).Kind == "practice" {
+			continue
+		}
+		other := w.clone()
+		i := slices.IndexFunc(other.Users, func(o *person) bool { return o.ID == u.ID })
+		other.Users[i].Assignments = []assignment{a}
+		if u.Default != "" {
+			other.Users[i].Default = a.Location
+		}
+		alone[a.Location] = withSourceBy(builtInPolicy(), fixed{other.directory(t)})
+	}
+	return alone, give
+}
+
+// What somebody may see can depend on what they are in other organizations, and on two of their assignments together.
+func TestReviewOfUseByTwoAssignments(t *testing.T) {
+	t.Parallel()
+	w := crowded(2)
+	w.Locations = append(w.Locations, &byID{ID: "other", Kind: "region", Model: "regional"}, &byID{ID: "o", Kind: "division", Parent: "other"}, &byID{ID: "p", Kind: "facility", Parent: "o"})
+	w.Users = nil
+	for id, elsewhere := range map[string]assignment{"a": {Location: "p", Role: "ed_normal"}, "b": {Location: "o", Role: "public_health"}, "c": {}} {
+		u := &person{ID: id, Default: "d", Assignments: []assignment{{Location: "d", Role: "public_health"}}}
+		if elsewhere.Role != "" {
+			u.Assignments = append(u.Assignments, elsewhere)
+		}
+		w.Users = append(w.Users, u)
+	}
+	d := w.directory(t)
+	policy := policyChanged(t, "authz/regional/using.rego", "	data.authz.regional.roles[role].sees_patients\n",
+		"	data.authz.regional.roles[role].sees_patients\n}\n\nusing if {\n	input.action.name == \"patient.view\"\n	input.facts.subject.held[\"d\"]\n	input.facts.subject.held[\"p\"]\n")
+	engine := withSourceBy(policy, fixed{d})
+	lines, rows, _ := reviewed(t, engine, d, false)
+	each, _, _ := reviewed(t, engine, d, true)
+	require.Equal(t, each, lines)
+	seen := map[string]int{}
+	for _, row := range rows {
+		if row.Action == "patient.view" {
+			seen[row.Subject.ID()+" at "+row.Location.ID()] = row.Count
+		}
+	}
+	require.Equal(t, map[string]int{"a at d": 3, "a at p": 3}, seen, "by both together, but for p")
+}

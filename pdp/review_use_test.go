@@ -1,6 +1,7 @@
 package pdp_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 
@@ -8,13 +9,17 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
+	"github.com/wardkeeper/wardkeeper/pdp/membership/directory"
 	"github.com/wardkeeper/wardkeeper/pdp/review"
 )
 
 // checkUses compares the rows of one assignment about actions that need no current location with single decisions: in the directory,
 // and in directories where the user has one of the assignments alone.
 func checkUses(t require.TestingT, e *pdp.Engine, w *world, u *person, at *byID, rows []review.Row, compared map[string]int) {
-	alone, give := withEachAssignment(t, w, u)
+	alone := map[string]*pdp.Engine{}
+	for location, d := range withEachAssignment(t, w, u) {
+		alone[location] = withSourceBy(builtInPolicy(), fixed{d})
+	}
 	for _, action := range allActions() {
 		over := review.OverLocations
 		switch {
@@ -35,7 +40,7 @@ func checkUses(t require.TestingT, e *pdp.Engine, w *world, u *person, at *byID,
 			if !decide(t, e, q).Allow {
 				continue
 			}
-			clear(give)
+			give := map[string]bool{}
 			for location, engine := range alone {
 				if decide(t, engine, q).Allow {
 					give[location] = true
@@ -60,10 +65,10 @@ func checkUses(t require.TestingT, e *pdp.Engine, w *world, u *person, at *byID,
 	}
 }
 
-// withEachAssignment returns engines over the world in which a user has one of the assignments alone, by its location. An assignment
-// at a practice is none without the one at the group.
-func withEachAssignment(t require.TestingT, w *world, u *person) (alone map[string]*pdp.Engine, give map[string]bool) {
-	alone, give = map[string]*pdp.Engine{}, map[string]bool{}
+// withEachAssignment returns the world with one assignment of a user alone, by its location. One at a practice is none without that
+// at the group.
+func withEachAssignment(t require.TestingT, w *world, u *person) map[string]*directory.Directory {
+	alone := map[string]*directory.Directory{}
 	for _, a := range u.Assignments {
 		if w.byID(a.Location).Kind == "practice" {
 			continue
@@ -74,9 +79,15 @@ func withEachAssignment(t require.TestingT, w *world, u *person) (alone map[stri
 		if u.Default != "" {
 			other.Users[i].Default = a.Location
 		}
-		alone[a.Location] = withSourceBy(builtInPolicy(), fixed{other.directory(t)})
+		alone[a.Location] = other.directory(t)
 	}
-	return alone, give
+	return alone
+}
+
+func reviewerOf(t require.TestingT, p *pdp.Policy, d *directory.Directory) *pdp.Reviewer {
+	reviewer, err := withSourceBy(p, fixed{d}).NewReviewer(context.Background())
+	require.NoError(t, err)
+	return reviewer
 }
 
 // What somebody may see can depend on what they are in other organizations, and on two of their assignments together.

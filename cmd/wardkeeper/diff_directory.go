@@ -39,7 +39,7 @@ type peopleChange struct {
 }
 
 // over says what a form is about.
-var over = map[string]string{world.KnownUser: review.OverUsers, world.UnknownUser: review.OverNewUsers, world.AnyLocation: review.OverLocations}
+var over = map[string]string{world.KnownUser: review.OverUsers, world.UnknownUser: review.OverNewUsers, world.AnyLocation: review.OverLocations, world.AnyPatient: review.OverPatients}
 
 // becomes says what becomes of the answers to questions of a form.
 var becomes = map[proof.Kind]string{proof.Granted: review.Gained, proof.Revoked: review.Lost}
@@ -218,6 +218,8 @@ func (c *peopleChange) sentence(ids bool) string {
 		on = ", for new users at " + least + count(c.Count, "location")
 	case review.OverNewLocations:
 		on = ", for new locations"
+	case review.OverPatients:
+		on = ", over the patients of " + least + count(c.Count, "location")
 	}
 	text := fmt.Sprintf("%s%s %s at %s %s %s%s", least, who, c.Role, article(c.Kind), verb, c.Action, on)
 	if !ids {

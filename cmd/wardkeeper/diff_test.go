@@ -189,6 +189,27 @@ users:
 	require.Equal(t, statusFailed, got.status, got)
 }
 
+// Who comes to see patients is counted, by the role that lets them.
+func TestDiffCountsWhosePatientsAreSeen(t *testing.T) {
+	t.Parallel()
+	changed := t.TempDir()
+	require.NoError(t, os.CopyFS(changed, policies.Files()))
+	editTables(t, filepath.Join(changed, "authz/regional/data.yaml"), func(tables *yaml.Node) {
+		member(member(member(tables, "roles"), "public_health"), "sees_patients").Value = "true"
+	})
+	people := writeFile(t, "directory.yaml", `
+locations: [{id: metro, kind: region, model: regional}, {id: north, kind: division, parent: metro}, {id: abc, kind: facility, parent: north}, {id: def, kind: facility, parent: north}]
+users:
+  - {id: pia, default_location: north, assignments: [{location: north, role: public_health}]}
+  - {id: quin, default_location: north, assignments: [{location: north, role: public_health}, {location: abc, role: ed_normal}]}
+  - {id: rose, default_location: abc, assignments: [{location: abc, role: ed_normal}]}
+`)
+	got := run(t, nil, "diff", builtIn, changed, "--action", "patient.view", "--directory", people)
+	require.Equal(t, statusNo, got.status, got)
+	require.Contains(t, got.out, "by questions about patient.view:\n"+
+		"  - at least 2 people who hold public_health at a division gain patient.view, over the patients of at least 3 locations: pia at north, quin at north\n\n")
+}
+
 // A release that is named after a commit goes by the approvals of that commit: what lies in the folder besides is not what was reviewed.
 func TestApprovalsComeFromTheCommit(t *testing.T) {
 	t.Parallel()

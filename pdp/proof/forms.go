@@ -16,10 +16,10 @@ import (
 // policy and denied by the other.
 type Form struct {
 	Kind     Kind           // [Granted] or [Revoked]
-	About    string         // [world.KnownUser], [world.UnknownUser] or [world.AnyLocation]
+	About    string         // [world.KnownUser], [world.UnknownUser], [world.AnyLocation] or [world.AnyPatient]
 	Action   authzen.Action // without the properties of Location and Locations
 	Subject  map[string]any // properties
-	Resource map[string]any // properties but the location
+	Resource map[string]any // properties but the location, and the locations of a patient
 	Context  map[string]any // but the current location
 	// Location and Locations are the properties of the action that name a location, and a list of them: of any in the directory.
 	Location, Locations []string
@@ -86,6 +86,9 @@ func allowsOtherwise(c explore.Change) bool {
 	return kind == Granted || kind == Revoked
 }
 
+// resourceOf has the type of the resource that forms are about.
+var resourceOf = map[string]string{world.KnownUser: "user", world.UnknownUser: "user", world.AnyLocation: "location", world.AnyPatient: "patient"}
+
 // formsIn returns forms such that everybody who asks a question of the part about a type of resource of the action, and is answered
 // otherwise whether it is allowed, has one of these.
 func formsIn(part *explore.Part, changes []explore.Change, resources []string) (forms []Form, complete bool) {
@@ -99,7 +102,7 @@ func formsIn(part *explore.Part, changes []explore.Change, resources []string) (
 					changed = part.Or(changed, c.Condition)
 				}
 			}
-			for about, resource := range map[string]string{world.KnownUser: "user", world.UnknownUser: "user", world.AnyLocation: "location"} {
+			for about, resource := range resourceOf {
 				if !slices.Contains(resources, resource) {
 					continue
 				}
@@ -122,7 +125,7 @@ func covering(part *explore.Part, kind Kind, about string, where diagram.Node) (
 		values := part.Smallest(left, part.Cost)
 		form := formOf(part, about, values)
 		form.Kind = kind
-		forms, complete = append(forms, form), complete && len(form.Locations) == 0
+		forms, complete = append(forms, form), complete && len(form.Locations) == 0 && !part.OfPatient(values) // lists are of one location
 		left = part.Except(left, part.Exists(part.And(where, part.Alike(values)), part.Said()))
 	}
 	return forms, complete
@@ -134,6 +137,9 @@ func formOf(part *explore.Part, about string, values []int) Form {
 	f.Location, f.Locations = part.Named(values)
 	f.Action.Properties = without(f.Action.Properties, slices.Concat(f.Location, f.Locations)...)
 	f.Resource = without(f.Resource, "location")
+	if part.OfPatient(values) {
+		f.Resource = without(f.Resource, "locations")
+	}
 	f.Context = without(f.Context, "current_location")
 	return f
 }

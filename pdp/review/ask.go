@@ -205,9 +205,7 @@ func (r *run) askCrossing(subject *facts.User, at *location, row func(kind uint1
 	}
 	standing := map[string]any{"current_location": at.ID()}
 	for _, place := range r.locations {
-		r.holdsAt = nil
-		r.numberPath(at)
-		r.user(subject, facts.AnyOrganization)
+		r.holdsAnywhere(subject, at)
 		r.count(aboutCrossing)
 		r.number(place.Location)
 		for _, kind := range r.answer(subject, func(q *questions) {
@@ -269,7 +267,11 @@ func (q *questions) ask(action authzen.Action, resource authzen.Entity, standing
 	}
 	asked := pdp.Request{Subject: authzen.Entity{Type: "user", ID: q.subject.ID()}, Action: action, Resource: resource, Context: standing}
 	rule, ok := q.may(asked)
-	ok = ok && (q.by == nil || q.givenBy(q.by, asked))
+	again := func() bool {
+		_, ok := q.may(asked)
+		return ok
+	}
+	ok = ok && (q.by == nil || q.givenBy(q.subject, q.by, again))
 	if q.err != nil {
 		return
 	}

@@ -38,7 +38,7 @@ func (r *run) reviewChanges(all []*holders, at *location) {
 		subject := users[h.members[0]]
 		role := subject.AssignmentAt(at.ID()).Role
 		root.walk(func(place *location) bool {
-			if len(r.forms[OverLocations])+len(r.forms[OverNewUsers]) == 0 {
+			if len(r.forms[OverLocations])+len(r.forms[OverNewUsers])+len(r.forms[OverPatients]) == 0 {
 				return false
 			}
 			for _, kind := range r.changesAt(subject, at, place) {
@@ -175,12 +175,16 @@ func (r *run) changesAt(subject *facts.User, at, place *location) []uint16 {
 	for _, l := range []*location{place, at, r.at[at.Organization()]} {
 		named = adding(named, firstOfEachKind(l, every)...)
 	}
-	r.holds(subject, at)
+	r.holdsAnywhere(subject, at)
 	r.count(aboutLocation)
 	r.number(place.Location)
 	r.numberAll(named)
 	return r.compared(subject, func(q *comparison) {
+		q.by = at
 		froms := stands(subject, at, named)
+		for _, f := range r.forms[OverPatients] {
+			q.ask(&f, patientAt(place), standing{nil, named}, OverPatients)
+		}
 		for _, f := range r.forms[OverLocations] {
 			for _, from := range f.from(froms) {
 				q.ask(&f, authzen.Entity{Type: "location", ID: place.ID()}, standing{from, named}, OverLocations)
@@ -201,9 +205,7 @@ func (r *run) changesAcross(subject *facts.User, at *location, row func(kind uin
 		if len(r.forms[OverNewLocations]) == 0 {
 			return
 		}
-		r.holdsAt = nil
-		r.numberPath(at)
-		r.user(subject, facts.AnyOrganization)
+		r.holdsAnywhere(subject, at)
 		r.count(aboutCrossing)
 		r.number(place.Location)
 		for _, kind := range r.compared(subject, func(q *comparison) {
@@ -229,6 +231,7 @@ func (r *run) changesAcross(subject *facts.User, at *location, row func(kind uin
 type comparison struct {
 	*run
 	subject *facts.User
+	by      *location // where the assignment is held that has to make the difference, if the action needs no current location
 	found   []uint16
 	repeated
 }
@@ -308,21 +311,21 @@ func (q *comparison) both(f *form, action authzen.Action, resource authzen.Entit
 		return
 	}
 	asked := pdp.Request{Subject: authzen.Entity{Type: "user", ID: q.subject.ID(), Properties: f.Subject}, Action: action, Resource: resource, Context: standing}
-	var allowed [2]bool
-	for i, reviewer := range []*pdp.Reviewer{q.was, q.reviewer} {
-		q.made++
-		if allowed[i], q.err = reviewer.Allows(q.ctx, asked); q.err != nil {
-			return
-		}
-	}
+	was, is := q.allow(asked)
 	row, id := uint16(0), gained
-	if allowed[0] {
+	if was {
 		id = lost
 	}
-	if allowed[0] != allowed[1] {
+	differ := func() bool {
+		alsoWas, alsoIs := q.allow(asked)
+		return alsoWas == was && alsoIs == is
+	}
+	if was != is && (!f.standsNowhere || q.by == nil || q.givenBy(q.subject, q.by, differ)) {
 		row = 1 + id
 	}
 	switch {
+	case q.err != nil:
+		return
 	case q.checks != nil:
 		if row != expected {
 			q.err = tellsApart(q.subject)
@@ -332,6 +335,19 @@ func (q *comparison) both(f *form, action authzen.Action, resource authzen.Entit
 		q.found = append(q.found, id)
 	}
 	q.answered = append(q.answered, row)
+}
+
+// allow asks both policies.
+func (q *comparison) allow(asked pdp.Request) (was, is bool) {
+	var allowed [2]bool
+	for i, reviewer := range []*pdp.Reviewer{q.was, q.reviewer} {
+		if q.err != nil {
+			return false, false
+		}
+		q.made++
+		allowed[i], q.err = reviewer.Allows(q.ctx, asked)
+	}
+	return allowed[0], allowed[1]
 }
 
 // joined returns the members of two objects.

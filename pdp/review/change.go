@@ -18,10 +18,10 @@ const (
 // Form is a question but for who asks, from where, and about whom or which place.
 type Form struct {
 	Change   string // [Gained] or [Lost]: what becomes of the answers to some questions of the form
-	Over     string // [OverUsers], [OverNewUsers] or [OverLocations]
+	Over     string // [OverUsers], [OverNewUsers], [OverLocations] or [OverPatients], each of one location
 	Action   authzen.Action
 	Subject  map[string]any // properties
-	Resource map[string]any // properties but the location
+	Resource map[string]any // properties but the location, and the locations of a patient
 	Context  map[string]any // but the current location
 	// Location and Locations are the properties of the action that name a location, and a list of one: each that can matter is tried.
 	Location, Locations []string

@@ -109,6 +109,22 @@ func (r *run) holds(u *facts.User, at *location) {
 	r.holder, r.ownKey, r.ownOrder = u, len(r.key), len(r.order)
 }
 
+// holdsAnywhere makes the key that of a user who asks, with what they have in other organizations.
+func (r *run) holdsAnywhere(u *facts.User, at *location) {
+	if !isElsewhere(u, at.Organization()) {
+		r.holds(u, at)
+		return
+	}
+	r.numberPath(at)
+	r.user(u, facts.AnyOrganization)
+	r.holdsAt = nil
+}
+
+// isElsewhere reports whether a user has an assignment in another organization.
+func isElsewhere(u *facts.User, organization string) bool {
+	return slices.ContainsFunc(u.Assignments(), func(a facts.Assignment) bool { return a.At.Organization() != organization })
+}
+
 // groupKey tells holders apart who do not stand in the same relation to everybody else: they differ in more than the role at the
 // location, or above it, or in what they have in other organizations.
 func (r *run) groupKey(u *facts.User, at *location) string {

@@ -3,7 +3,6 @@ package review
 import (
 	"slices"
 
-	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/authzen"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
@@ -34,61 +33,63 @@ func (r *run) reviewUse(h *holders, at *location) {
 
 // askUse returns the rows that a place counts in for somebody who holds a role at a location.
 func (r *run) askUse(subject *facts.User, at, place *location) []uint16 {
-	if isElsewhere(subject, at.Organization()) {
-		r.numberPath(at)
-		r.user(subject, facts.AnyOrganization)
-		r.holdsAt = nil
-	} else {
-		r.holds(subject, at)
-	}
+	r.holdsAnywhere(subject, at)
 	r.count(aboutUse)
 	r.number(place.Location)
 	return r.answer(subject, func(q *questions) {
 		q.by = at
 		for _, u := range r.uses {
 			resource := authzen.Entity{Type: u.resource, ID: place.ID()}
-			if u.resource == "patient" {
-				resource.Properties = map[string]any{"locations": []any{place.ID()}}
+			if u.over == OverPatients {
+				resource = patientAt(place)
 			}
 			q.ask(authzen.Action{Name: u.action}, resource, nil, u.over)
 		}
 	})
 }
 
-// isElsewhere reports whether a user has an assignment in another organization.
-func isElsewhere(u *facts.User, organization string) bool {
-	return slices.ContainsFunc(u.Assignments(), func(a facts.Assignment) bool { return a.At.Organization() != organization })
+// patientAt returns a patient of one location.
+func patientAt(place *location) authzen.Entity {
+	return authzen.Entity{Type: "patient", ID: place.ID(), Properties: map[string]any{"locations": []any{place.ID()}}}
 }
 
-// givenBy reports whether the assignment at a location gives the subject what is allowed: it does so alone, or none of theirs does.
-func (q *questions) givenBy(at *location, allowed pdp.Request) bool {
-	all := q.subject.Assignments()
+// givenBy reports whether it is the assignment at a location that makes something so for a subject: it does so alone, or none of
+// theirs does.
+func (r *run) givenBy(subject *facts.User, at *location, so func() bool) bool {
+	all := subject.Assignments()
 	if len(all) == 1 {
 		return true
 	}
-	defer q.reviewer.Suppose(nil)
-	gives := func(a facts.Assignment) bool {
-		alone := q.withOnly(a)
-		if alone == nil {
+	defer r.suppose(nil)
+	alone := func(a facts.Assignment) bool {
+		u := withOnly(subject, a)
+		if u == nil {
 			return false
 		}
-		q.reviewer.Suppose(alone)
-		_, ok := q.may(allowed)
-		return ok
+		r.suppose(u)
+		return so()
 	}
-	return gives(*q.subject.AssignmentAt(at.ID())) || !slices.ContainsFunc(all, gives)
+	return alone(*subject.AssignmentAt(at.ID())) || !slices.ContainsFunc(all, alone)
 }
 
-// withOnly returns the subject with one of their assignments; nil if it has no effect alone.
-func (q *questions) withOnly(a facts.Assignment) *facts.User {
-	rec := q.subject.Record()
+// suppose makes the policies see a user as the one given; nil ends that.
+func (r *run) suppose(u *facts.User) {
+	r.reviewer.Suppose(u)
+	if r.was != nil {
+		r.was.Suppose(u)
+	}
+}
+
+// withOnly returns a user with one of their assignments; nil if it is none by itself.
+func withOnly(u *facts.User, a facts.Assignment) *facts.User {
+	rec := u.Record()
 	rec.Assignments = []facts.AssignmentRecord{a.AssignmentRecord}
 	if rec.DefaultLocation != "" {
 		rec.DefaultLocation = a.Location
 	}
-	u, err := facts.NewUser(rec, q.subject.Version(), func(string) *facts.Location { return a.At })
+	only, err := facts.NewUser(rec, u.Version(), func(string) *facts.Location { return a.At })
 	if err != nil {
 		return nil
 	}
-	return u
+	return only
 }

@@ -12,6 +12,7 @@ const (
 	KnownUser   = "a user of the directory"
 	UnknownUser = "a user whom the directory does not have"
 	AnyLocation = "a location"
+	AnyPatient  = "a patient"
 )
 
 // About returns where somebody whom the directory knows asks about one of these, named by its id.
@@ -22,6 +23,8 @@ func (w *World) About(what string) diagram.Node {
 		return w.And(asked, w.And(w.is("kind", "user"), w.is("whom", theOther, oneself)))
 	case UnknownUser:
 		return w.And(asked, w.And(w.is("kind", "user"), w.is("whom", unknown)))
+	case AnyPatient:
+		return w.And(asked, w.is("kind", "patient"))
 	}
 	return w.And(asked, w.is("kind", "location"))
 }
@@ -69,6 +72,9 @@ func (w *World) Alike(values []int) diagram.Node {
 	}
 	return like
 }
+
+// OfPatient reports whether a question lists the locations of a patient.
+func (w *World) OfPatient(values []int) bool { return w.Value(values, "patient locations") == list }
 
 // Named returns the properties of the action that name locations of the directory: one each, and lists.
 func (w *World) Named(values []int) (one, many []string) {

@@ -187,3 +187,34 @@ func TestReviewOfAnApplicationNamesWhatChanges(t *testing.T) {
 	got, _ = reviewOf(t, url, statusOpen)
 	require.Equal(t, [][]string{{"fault"}, {`user "bob": it changed while the directory was read`}}, rowsOfCSV(t, got, "incomplete.csv"))
 }
+
+// A record of more than 1 MiB is a fault like any other: it is named, and ends nothing.
+func TestLargeRecordOfADatabaseIsNamed(t *testing.T) {
+	t.Parallel()
+	server := servertest.StartPostgres(t)
+	url := server.Database()
+	require.Zero(t, run(t, nil, "directory", "import", writeFile(t, "directory.yaml", smallReview+`
+  - {id: gone, default_location: abc, assignments: [{location: abc, role: ed_normal}]}
+`), "--to", url).status)
+	writer, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	_, err = writer.Exec(t.Context(), "UPDATE users SET title = repeat('x', 3 << 20) WHERE id = 'gone'")
+	require.NoError(t, err)
+	require.NoError(t, writer.Close(t.Context()))
+	const fault = `user "gone": the record has more than 1048576 bytes`
+
+	dir, said := reviewOf(t, url, statusOpen)
+	requireSameReview(t, reviewed(t), dir)
+	require.Equal(t, [][]string{{"fault"}, {fault}}, rowsOfCSV(t, dir, "incomplete.csv"))
+	require.Contains(t, said.err, "the directory is incomplete: 1 fault of records")
+	said = run(t, nil, "directory", "check", url)
+	require.Equal(t, statusNo, said.status, said)
+	require.Contains(t, said.out, fault+"\n")
+	require.Contains(t, said.out, " is faulty: 1 fault in ")
+
+	said = run(t, nil, "ask", "gone", "location.switch", "abc", "--directory", url)
+	require.Equal(t, statusFailed, said.status, said)
+	require.Contains(t, said.err, `record quarantined: questions that need it are not answered" record="user \"gone\"" faults="the record has more than 1048576 bytes"`)
+	said = run(t, nil, "ask", "carl", "location.switch", "abc", "--directory", url)
+	require.Equal(t, statusOK, said.status, said)
+}

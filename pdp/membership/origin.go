@@ -3,6 +3,7 @@ package membership
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 //
 // A record that does not exist is nil, not an error. An error means that the result is unknown. Implementations must be safe
 // for concurrent use, read no more than [MaxRecord], [MaxOrganization] and the limit of the call allow, and retry within the
-// context if that can help. They need not validate records; their callers do.
+// context if that can help. They need not validate records; their callers do. A user whose record is too large has a
+// [RawRecord.Fault], and does not keep others from being delivered.
 type Origin interface {
 	// User returns the user with an id. Ids are compared byte by byte.
 	User(ctx context.Context, id string) (*RawRecord, error)
@@ -65,6 +67,9 @@ type RawRecord struct {
 	// replaced has another history. Versions of different histories are never compared. It must satisfy [ValidHistory], and
 	// is "" if the origin has only one history.
 	History string
+	// Fault is why the record cannot be delivered, and ID whose it is, if that is known. Record is nil then.
+	Fault error
+	ID    string
 }
 
 // MaxHistory is the maximum length of [RawRecord.History] in bytes.
@@ -103,6 +108,9 @@ func PageLimit(asked int) int {
 
 // SortKeys lists the orders in which [Origin.Users] can return users, each ascending or descending.
 var SortKeys = [...]facts.SortKey{facts.SortName, facts.SortUsername, facts.SortDefaultLocation, facts.SortLastLogin}
+
+// ErrRecordTooLarge is the [RawRecord.Fault] of a user.
+var ErrRecordTooLarge = fmt.Errorf("the record has more than %d bytes", MaxRecord)
 
 var (
 	// ErrContract matches the error of an [Origin] whose answer violates the contract.

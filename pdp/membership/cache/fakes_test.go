@@ -138,6 +138,9 @@ func (o *fakeOrigin) rawRecord(key membership.Key, rec any) *membership.RawRecor
 	if err != nil {
 		panic(err)
 	}
+	if key.Kind == membership.UserRecord && len(data) > membership.MaxRecord {
+		return &membership.RawRecord{Fault: membership.ErrRecordTooLarge, ID: key.ID}
+	}
 	s := &membership.RawRecord{Record: data, Version: o.versions[key], History: o.history}
 	if o.versionless {
 		s.Version = 0

@@ -119,7 +119,7 @@ func (v *cachedView) listedUser(ctx context.Context, e *entry) (*viewedUser, err
 // the record does not even have an id.
 func (v *cachedView) suspend(page *facts.Users, listed map[string]*viewedUser, raw membership.RawRecord, reason error) error {
 	s, isRecord := errors.AsType[*facts.Suspended](reason)
-	id := record.IDOf(raw.Record)
+	id := record.IDOf(raw)
 	if !isRecord || !facts.ValidID(id) || listed[id] != nil {
 		return reason
 	}

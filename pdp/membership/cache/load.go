@@ -265,7 +265,7 @@ func (c *Cache) userEntry(n requirement, key membership.Key, raw membership.RawR
 	if err := c.observeHistory(e); err != nil {
 		return nil, err
 	}
-	user, faults, err := e.validator.User(e.validator.Tokens(raw.Record))
+	user, faults, err := e.validator.RawUser(raw)
 	if err == nil && key.ID != "" && user.ID != key.ID {
 		err = errors.New("the record has a different id from the one asked for")
 	}

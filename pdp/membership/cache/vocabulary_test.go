@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -169,6 +170,26 @@ func (r *brokenOrigin) Users(ctx context.Context, q facts.UserQuery) (membership
 		return membership.RawUsers{Users: []membership.RawRecord{{Record: []byte(`{}`)}}}, nil
 	}
 	return r.fakeOrigin.Users(ctx, q)
+}
+
+// A record that is too large to be delivered is quarantined like another that cannot be read, and costs a list that user.
+func TestRecordThatIsTooLargeIsQuarantined(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
+		o.setUser("large", `{"id": "large", "name": {"title": "`+strings.Repeat("x", membership.MaxRecord)+`"}}`)
+		c := openCache(t, o, nil, nil)
+		v, err := c.View(t.Context(), facts.Requirement{})
+		require.NoError(t, err)
+		page, err := v.Users(t.Context(), facts.UserQuery{})
+		require.NoError(t, err)
+		require.NotEmpty(t, page.Users)
+		require.Len(t, page.Suspended, 1)
+		assert.Equal(t, "large", page.Suspended[0].ID)
+		assert.Equal(t, []string{`user "large"`}, c.Status().Quarantined)
+		assertFails(t, c, "large", pdp.Unavailable)
+		o.setUser("large", fixture.Nurse("large", "ed_normal", "ghi"))
+		assertRole(t, c, "large", "ed_normal")
+		assert.Empty(t, c.Status().Quarantined)
+	})
 }
 
 // A record without an id is named by the key that was requested.

@@ -14,10 +14,24 @@ func readUserAnswer(body []byte) (r membership.RawRecord, err error) {
 
 func (e *envelope) userMembers(r *membership.RawRecord) []member {
 	return []member{
-		{"user", true, e.record(&r.Record, '{', membership.MaxRecord)},
+		{"user", true, func() error { return e.user(r) }},
 		{"version", false, e.number(&r.Version)},
 		{"history", false, e.history(&r.History)},
 	}
+}
+
+// user reads a user's record.
+func (e *envelope) user(r *membership.RawRecord) error {
+	raw, err := e.value('{')
+	switch {
+	case err != nil:
+		return err
+	case len(raw) > membership.MaxRecord:
+		r.Fault, r.ID = membership.ErrRecordTooLarge, idIn(raw)
+	default:
+		r.Record = bytes.Clone(raw)
+	}
+	return nil
 }
 
 func readUsersAnswer(body []byte) (all []membership.RawRecord, err error) {

@@ -191,6 +191,33 @@ func (e *envelope) boolean(into *bool) func() error {
 	}
 }
 
+// idIn returns the member id of an object, however large that is; "" if there is not exactly one that is a valid id.
+func idIn(object []byte) (found string) {
+	e := &envelope{in: jsontext.NewDecoder(bytes.NewBuffer(object), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
+	if err := e.open('{'); err != nil {
+		return ""
+	}
+	for e.in.PeekKind() == '"' {
+		name, err := e.in.ReadToken()
+		if err != nil {
+			return ""
+		}
+		if name.String() != "id" {
+			if err := e.in.SkipValue(); err != nil {
+				return ""
+			}
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		if found, err = e.id(); err != nil {
+			return ""
+		}
+	}
+	return found
+}
+
 func (e *envelope) id() (string, error) {
 	raw, err := e.value('"')
 	if err != nil {

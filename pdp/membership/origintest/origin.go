@@ -41,7 +41,7 @@ func TestOrigin(t *testing.T, open func(t *testing.T, document string) (origin m
 					u := d.AllUsers()[(i*31+j)%len(d.AllUsers())]
 					raw, err := o.User(context.Background(), u.ID())
 					if assert.NoError(t, err) && assert.NotNil(t, raw) {
-						assert.Equal(t, u.ID(), record.IDOf(raw.Record))
+						assert.Equal(t, u.ID(), record.IDOf(*raw))
 					}
 				}
 			})

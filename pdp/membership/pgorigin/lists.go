@@ -14,7 +14,6 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
-	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
 // ways returns how to find a page, the first one that can.
@@ -162,11 +161,9 @@ func (l *listPage) add(rows pgx.Rows) (bool, error) {
 		l.More, l.Next = true, next
 		return false, nil
 	}
-	if err := completeRecord(&one, version); err != nil {
-		return false, err
-	}
+	completeUser(&one, version, next.ID)
 	if place == l.last {
-		return false, fmt.Errorf("user %s: %w", membership.Quote(record.IDOf(one.Record)), errDuplicateID)
+		return false, fmt.Errorf("user %s: %w", membership.Quote(next.ID), errDuplicateID)
 	}
 	l.last = place
 	// A page of very large records ends early.

@@ -63,7 +63,7 @@ func assertPage(t testing.TB, d *directory.Directory, o membership.Origin, q fac
 	got := wholePage(t, o, q)
 	ids := []string{}
 	for _, u := range got.Users {
-		ids = append(ids, record.IDOf(u.Record))
+		ids = append(ids, record.IDOf(u))
 	}
 	require.Equal(t, origintest.UserIDs(want.Users), ids, "%s: %+v", way, q)
 	if want.More {
@@ -73,7 +73,7 @@ func assertPage(t testing.TB, d *directory.Directory, o membership.Origin, q fac
 		q.After = want.Next
 		following, err := d.Users(context.Background(), q)
 		require.NoError(t, err)
-		require.Equal(t, following.Users[0].ID(), record.IDOf(next.Users[0].Record), "%s: %+v", way, q)
+		require.Equal(t, following.Users[0].ID(), record.IDOf(next.Users[0]), "%s: %+v", way, q)
 	}
 	return want
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/wardkeeper/wardkeeper/pdp"
 
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
@@ -174,12 +173,15 @@ func (p *Origin) Close() error {
 
 // Check implements [membership.Origin]. It runs each kind of query with an id that no record has.
 func (p *Origin) Check(ctx context.Context) error {
-	for _, one := range []func(q *queries) string{
-		func(q *queries) string { return q.user },
-		func(q *queries) string { return q.username },
-		func(q *queries) string { return q.organization },
+	for _, one := range []struct {
+		query func(q *queries) string
+		scan  scanner
+	}{
+		{func(q *queries) string { return q.user }, scanUser},
+		{func(q *queries) string { return q.username }, scanUser},
+		{func(q *queries) string { return q.organization }, scanLocations},
 	} {
-		if _, err := p.records(ctx, p.timeout, one, ""); err != nil {
+		if _, err := p.records(ctx, p.timeout, one.query, one.scan, ""); err != nil {
 			return err
 		}
 	}
@@ -188,7 +190,7 @@ func (p *Origin) Check(ctx context.Context) error {
 
 // User implements [membership.Origin].
 func (p *Origin) User(ctx context.Context, id string) (*membership.RawRecord, error) {
-	return p.record(ctx, p.timeout, func(q *queries) string { return q.user }, id)
+	return p.record(ctx, p.timeout, func(q *queries) string { return q.user }, scanUser, id)
 }
 
 // UserByUsername implements [membership.Origin]. The database folds usernames as [facts.Fold] does, except for letters
@@ -197,28 +199,28 @@ func (p *Origin) UserByUsername(ctx context.Context, username string) ([]members
 	if !facts.ValidID(username) {
 		return nil, nil
 	}
-	return p.records(ctx, p.timeout, func(q *queries) string { return q.username }, username)
+	return p.records(ctx, p.timeout, func(q *queries) string { return q.username }, scanUser, username)
 }
 
 // Organization implements [membership.Origin]. A cycle of locations is delivered unchanged; validation refuses it.
 func (p *Origin) Organization(ctx context.Context, location string) (*membership.RawRecord, error) {
-	return p.record(ctx, longTimeoutFactor*p.timeout, func(q *queries) string { return q.organization }, location)
+	return p.record(ctx, longTimeoutFactor*p.timeout, func(q *queries) string { return q.organization }, scanLocations, location)
 }
 
 // Branches implements [membership.Branches].
 func (p *Origin) Branches(ctx context.Context, root string, locations, alone []string) (*membership.RawRecord, error) {
-	found, err := p.records(ctx, longTimeoutFactor*p.timeout, func(q *queries) string { return q.branches }, root, locations, alone)
+	found, err := p.records(ctx, longTimeoutFactor*p.timeout, func(q *queries) string { return q.branches }, scanLocations, root, locations, alone)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
 	return &found[0], nil
 }
 
-func (p *Origin) record(ctx context.Context, timeout time.Duration, query func(*queries) string, id string) (*membership.RawRecord, error) {
+func (p *Origin) record(ctx context.Context, timeout time.Duration, query func(*queries) string, scan scanner, id string) (*membership.RawRecord, error) {
 	if !facts.ValidID(id) {
 		return nil, nil
 	}
-	found, err := p.records(ctx, timeout, query, id)
+	found, err := p.records(ctx, timeout, query, scan, id)
 	switch {
 	case err != nil || len(found) == 0:
 		return nil, err
@@ -228,36 +230,16 @@ func (p *Origin) record(ctx context.Context, timeout time.Duration, query func(*
 	return &found[0], nil
 }
 
-func (p *Origin) records(ctx context.Context, timeout time.Duration, query func(*queries) string, args ...any) (found []membership.RawRecord, err error) {
+func (p *Origin) records(ctx context.Context, timeout time.Duration, query func(*queries) string, scan scanner, args ...any) (found []membership.RawRecord, err error) {
 	err = p.ask(ctx, timeout, func(ctx context.Context, q *queries) error {
 		found = nil
 		return p.rows(ctx, query(q), args, func(rows pgx.Rows) (bool, error) {
-			one, err := scanRecord(rows)
+			one, err := scan(rows)
 			found = append(found, one)
 			return true, err
 		})
 	})
 	return found, err
-}
-
-// scanRecord scans the columns record, version and history of a row.
-func scanRecord(rows pgx.Rows) (one membership.RawRecord, err error) {
-	var version int64
-	if err := rows.Scan(&one.Record, &version, &one.History); err != nil {
-		return membership.RawRecord{}, err
-	}
-	return one, completeRecord(&one, version)
-}
-
-func completeRecord(one *membership.RawRecord, version int64) error {
-	switch {
-	case one.Record == nil:
-		return errTooLarge
-	case version < 0 || version > pdp.MaxVersion:
-		return errVersionRange
-	}
-	one.Version = uint64(version)
-	return nil
 }
 
 // Locations implements [membership.Origin].

@@ -285,19 +285,47 @@ func postgresFaults(t *testing.T, server *servertest.Postgres) {
 	}
 
 	negative := openOrigin(t, Config{URL: p.listenAt.url, Tables: Tables{Users: "negative"}})
-	_, err = negative.User(ctx, u.ID)
-	assert.ErrorContains(t, err, "version")
+	raw, err := negative.User(ctx, u.ID)
+	require.NoError(t, err)
+	assert.Equal(t, membership.RawRecord{Fault: errVersionRange, ID: u.ID, History: raw.History}, *raw)
 }
 
 func postgresBounds(t *testing.T, server *servertest.Postgres) {
 	ctx := context.Background()
 	p, conn := filledOrigin(t, server, origintest.ParseDirectory(t, fixture.WithUsers(`{"id": "large"}, {"id": "small"}`)))
 	servertest.Exec(t, conn, `UPDATE users SET title = repeat('x', 1 << 20) WHERE id = 'large'`)
-	_, err := p.User(ctx, "large")
-	assert.Equal(t, pdp.Unavailable, pdp.KindOf(err))
-	assert.ErrorContains(t, err, "larger than allowed")
-	_, err = p.User(ctx, "small")
+	refused := func(raw membership.RawRecord) {
+		t.Helper()
+		assert.Equal(t, membership.RawRecord{Fault: membership.ErrRecordTooLarge, ID: "large", History: raw.History}, raw)
+	}
+	raw, err := p.User(ctx, "large")
 	require.NoError(t, err)
+	refused(*raw)
+	raw, err = p.User(ctx, "small")
+	require.NoError(t, err)
+	require.NoError(t, raw.Fault)
+	page, err := p.Users(ctx, facts.UserQuery{Sort: facts.SortUsername})
+	require.NoError(t, err)
+	require.Len(t, page.Users, 2, "a record that is too large does not end a list")
+	refused(page.Users[0])
+	snapshot, err := p.Snapshot(ctx)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, snapshot.Close()) }()
+	all := map[string]membership.RawRecord{}
+	require.NoError(t, snapshot.AllUsers(ctx, func(raw membership.RawRecord) error {
+		all[record.IDOf(raw)] = raw
+		return nil
+	}))
+	require.Len(t, all, 2)
+	refused(all["large"])
+	assert.NotNil(t, all["small"].Record)
+
+	servertest.Exec(t, conn, `CREATE VIEW unnamed AS SELECT repeat('i', 2000) AS id, username, title, given, family, status, default_location, last_login FROM users WHERE id = 'large'`)
+	page, err = openOrigin(t, Config{URL: p.listenAt.url, Tables: Tables{Users: "unnamed"}}).Users(ctx, facts.UserQuery{})
+	require.NoError(t, err)
+	require.Len(t, page.Users, 1)
+	assert.Empty(t, page.Users[0].ID, "no valid id names it")
+	assert.ErrorIs(t, page.Users[0].Fault, membership.ErrRecordTooLarge)
 }
 
 // The time to read a small organization must not grow with the number of other organizations.

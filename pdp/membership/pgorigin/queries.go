@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
@@ -69,10 +70,11 @@ func canonical(text string) string {
 	return fmt.Sprintf("normalize(%s, NFC)", folded(fmt.Sprintf("normalize(%s::text, NFC)", text)))
 }
 
-// bounded returns SQL that selects record, version and history of the rows of u. The record is NULL if it is too large.
+// bounded returns SQL that selects record, version, history and id of the rows of u. The record is NULL if it is too large, and a longer
+// id than is valid is cut off.
 func (w writer) bounded(from string) string {
-	return fmt.Sprintf("SELECT CASE WHEN octet_length(r.record) <= %d THEN r.record END AS record, r.version, %s AS history FROM (SELECT %s AS record, %s AS version %s) r",
-		membership.MaxRecord, w.history, w.userRecord(), w.userVersion, from)
+	return fmt.Sprintf("SELECT CASE WHEN octet_length(r.record) <= %d THEN r.record END AS record, r.version, %s AS history, COALESCE(left(r.id, %d), '') AS id FROM (SELECT %s AS record, %s AS version, u.id::text AS id %s) r",
+		membership.MaxRecord, w.history, facts.MaxID+1, w.userRecord(), w.userVersion, from)
 }
 
 // userRecord returns SQL for the record of u as JSON. NULL in a column means that an optional member is absent. An

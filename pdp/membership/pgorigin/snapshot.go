@@ -81,7 +81,7 @@ func (t *transaction) AllUsers(ctx context.Context, take func(membership.RawReco
 		}
 		return t.rows(within, q.allUsers, nil, func(rows pgx.Rows) (bool, error) {
 			stalled.Reset(wait)
-			one, err := scanRecord(rows)
+			one, err := scanUser(rows)
 			if err == nil {
 				refused = take(one)
 			}

@@ -43,7 +43,7 @@ func TestSnapshotIsOfOneMoment(t *testing.T) {
 	assert.WithinDuration(t, time.Now(), s.AsOf(), time.Hour)
 	before := allUsers(t, s)
 	require.Len(t, before, 300)
-	one, err := s.User(t.Context(), record.IDOf([]byte(before[0])))
+	one, err := s.User(t.Context(), record.IDOf(membership.RawRecord{Record: []byte(before[0])}))
 	require.NoError(t, err)
 	assert.Equal(t, before[0], string(one.Record))
 	page, err := s.Users(t.Context(), facts.UserQuery{Limit: 1000})

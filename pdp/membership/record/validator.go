@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
 // Validator reads single records and checks them against policies/DOMAIN.md section 1, using the vocabulary of one
@@ -103,9 +104,20 @@ func (r *reader) whole() (value, error) {
 	return v, nil
 }
 
-// IDOf returns the id in an unchecked record; "" if it has none.
-func IDOf(record []byte) string {
-	r := &reader{in: newJSONTokens(bytes.Clone(record), newInterned())}
+// RawUser is [Validator.User] for a record as an origin delivers it.
+func (v *Validator) RawUser(raw membership.RawRecord) (*User, *Faults, error) {
+	if raw.Fault != nil {
+		return nil, nil, raw.Fault
+	}
+	return v.User(v.Tokens(raw.Record))
+}
+
+// IDOf returns the id of an unchecked record; "" if it has none.
+func IDOf(raw membership.RawRecord) string {
+	if raw.Fault != nil {
+		return raw.ID
+	}
+	r := &reader{in: newJSONTokens(bytes.Clone(raw.Record), newInterned())}
 	t, err := r.in.Next()
 	if err != nil {
 		return ""

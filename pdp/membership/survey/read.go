@@ -51,7 +51,7 @@ type kept struct {
 	faulty    []span              // organizations, among the locations
 	spans     []span              // all of them
 	suspended map[string]bool     // locations that were left out
-	twice     map[string]bool     // ids of several users
+	twice     map[string]bool     // ids of several users, or of one that cannot be read
 }
 
 // span is the locations of an organization.
@@ -139,14 +139,17 @@ func (s *survey) checkKept(u *record.User) {
 }
 
 // keepUser keeps a user; nil has been delivered and has faults.
-func (s *survey) keepUser(raw []byte, u *record.User) error {
+func (s *survey) keepUser(raw membership.RawRecord, u *record.User) error {
 	if s.kept == nil {
 		return nil
 	}
 	if u != nil {
 		s.kept.Document.Users = append(s.kept.Document.Users, *u)
 	}
-	return s.kept.add(raw)
+	if raw.Fault != nil {
+		return s.kept.add([]byte(raw.ID))
+	}
+	return s.kept.add(raw.Record)
 }
 
 // ReadTwice is like [Read], for an origin that is not at one moment. Records that differ between two readings, one after the other, have

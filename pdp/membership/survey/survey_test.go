@@ -50,10 +50,12 @@ func TestSurveyReportsFaults(t *testing.T) {
 		}},
 		"a list that breaks the contract":    {path: "/users", answer: `{"users": [], "more": true}`, want: []string{"/users: the answer breaks the contract: more is true, but the page is empty"}},
 		"another organization, already read": {path: "/organizations/by-location", query: "id=p1", answer: `{"locations": [{"id": "o", "kind": "group", "model": "practice_group"}], "version": 1}`, want: nil},
-		"an organization without a root":     {path: "/organizations/by-location", query: "id=acme", answer: `{"locations": [{"id": "e1", "kind": "entity", "parent": "acme"}], "version": 1}`, want: []string{`location "acme": its organization has 0 roots`, `location "acme": the organization that the source returns for it does not contain it`, `another location has this id`}},
-		"an unknown location":                {path: "/organizations/by-location", query: "id=acme", answer: `{"code": "unknown"}`, status: http.StatusNotFound, want: []string{`location "acme": it is in the list of locations, but in no organization`}},
-		"an unknown member":                  {path: "/organizations/by-location", query: "id=acme", answer: `{"locations": [], "Version": 1}`, want: []string{`location "acme": application at `, "the answer breaks the contract: an object has an unknown member"}},
-		"a user for every id":                {path: "/users/by-id", query: "id=no%20such", answer: `{"user": {"id": "jane"}, "version": 1}`, want: []string{"the source returns a user for an id that does not exist"}},
+		"a large record": {path: "/users", answer: `{"users": [{"user": {"name": {"title": "` + strings.Repeat("x", 3<<20) + `"}, "id": "joe"}, "version": 1}, {"user": {"id": "max", "status": "x"}, "version": 3}], "more": false}`,
+			want: []string{`user "joe": the record has more than 1048576 bytes`, `user "max": status`}},
+		"an organization without a root": {path: "/organizations/by-location", query: "id=acme", answer: `{"locations": [{"id": "e1", "kind": "entity", "parent": "acme"}], "version": 1}`, want: []string{`location "acme": its organization has 0 roots`, `location "acme": the organization that the source returns for it does not contain it`, `another location has this id`}},
+		"an unknown location":            {path: "/organizations/by-location", query: "id=acme", answer: `{"code": "unknown"}`, status: http.StatusNotFound, want: []string{`location "acme": it is in the list of locations, but in no organization`}},
+		"an unknown member":              {path: "/organizations/by-location", query: "id=acme", answer: `{"locations": [], "Version": 1}`, want: []string{`location "acme": application at `, "the answer breaks the contract: an object has an unknown member"}},
+		"a user for every id":            {path: "/users/by-id", query: "id=no%20such", answer: `{"user": {"id": "jane"}, "version": 1}`, want: []string{"the source returns a user for an id that does not exist"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := origintest.NewApplication(t, fixture.WithUsers(``))
@@ -132,7 +134,9 @@ func TestReadLeavesOutWhatIsFaulty(t *testing.T) {
 	require.NoError(t, pgorigin.Import(t.Context(), pgorigin.Target{URL: url, Schema: true}, d, nil))
 	conn := servertest.Connect(t, url)
 	servertest.Exec(t, conn, `CREATE VIEW places AS SELECT id, name, CASE id WHEN 'd2' THEN 'facility' ELSE kind END AS kind, parent, model, plan FROM locations;
-		CREATE VIEW twice AS SELECT * FROM users UNION ALL SELECT * FROM users WHERE id = 'three'`)
+		CREATE VIEW twice AS SELECT * FROM users UNION ALL SELECT * FROM users WHERE id = 'three';
+		CREATE VIEW large AS SELECT id, username, title, given, family, status, default_location, last_login FROM users UNION ALL
+			SELECT id, username, repeat('x', 3 << 20), given, family, status, default_location, last_login FROM users WHERE id = 'three'`)
 	read := func(tables pgorigin.Tables) *survey.Reading {
 		t.Helper()
 		snapshot, err := pgOrigin(t, pgorigin.Config{URL: url, Tables: tables}).Snapshot(t.Context())
@@ -161,6 +165,10 @@ func TestReadLeavesOutWhatIsFaulty(t *testing.T) {
 	assert.Equal(t, []string{"none", "one", "r1", "three"}, ids(faulty))
 	assert.Equal(t, []string{`location "d2": a facility cannot lie beneath a region, as "r2" is`, `user "two": the organization of the assignment at "r2" has faults`}, faulty.LeftOut.All())
 	assert.NotEqual(t, whole.Digest, faulty.Digest)
+
+	large := read(pgorigin.Tables{Users: "large"})
+	assert.Equal(t, []string{"d2", "none", "one", "r1", "r2", "two"}, ids(large), "not the other record of three, either")
+	assert.Equal(t, []string{`user "three": the record has more than 1048576 bytes`}, large.LeftOut.All())
 
 	twice := read(pgorigin.Tables{Users: "twice"})
 	assert.Equal(t, []string{"d2", "none", "one", "r1", "r2", "two"}, ids(twice), "nobody knows which record is the right one")

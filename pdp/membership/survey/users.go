@@ -64,12 +64,17 @@ func (s *survey) user(raw membership.RawRecord) (*record.User, error) {
 	before := s.faults.Count()
 	about := record.Subject{List: record.UserList, Index: s.found.Users}
 	s.found.Users++
-	u, faults, err := s.validator.User(s.validator.Tokens(raw.Record))
+	u, faults, err := s.validator.RawUser(raw)
 	if err != nil {
-		about.ID = record.IDOf(raw.Record)
-		s.version(about, raw.Version)
+		about.ID = record.IDOf(raw)
+		if raw.Fault == nil {
+			s.version(about, raw.Version)
+		}
 		s.fault(about, "%v", err)
-		return nil, s.keepUser(raw.Record, nil)
+		if s.kept != nil {
+			s.kept.twice[about.ID] = true // another record of the same id is no better
+		}
+		return nil, s.keepUser(raw, nil)
 	}
 	u.About.Index = about.Index
 	s.version(u.About, raw.Version)
@@ -89,9 +94,9 @@ func (s *survey) user(raw membership.RawRecord) (*record.User, error) {
 		s.usernames[name] = true
 	}
 	if s.faults.Count() > before {
-		return u, s.keepUser(raw.Record, nil)
+		return u, s.keepUser(raw, nil)
 	}
-	return u, s.keepUser(raw.Record, u)
+	return u, s.keepUser(raw, u)
 }
 
 // sameAlone checks that the origin also returns a listed user by id and by username.
@@ -100,7 +105,7 @@ func (s *survey) sameAlone(ctx context.Context, u *record.User) error {
 		if raw == nil {
 			return false
 		}
-		other, _, err := s.validator.User(s.validator.Tokens(raw.Record))
+		other, _, err := s.validator.RawUser(*raw)
 		return err == nil && other.ID == u.ID && record.SameUser(other.UserRecord, u.UserRecord)
 	}
 	return s.call(ctx, func(ctx context.Context) error {

@@ -189,8 +189,10 @@ func stepAppend(v operand, array int) step {
 		switch a := value(l[array]).(type) {
 		case *list:
 			a.elems = append(a.elems, t)
-		case *ast.Array:
-			l[array] = ast.NewTerm(a.Append(t))
+		case *ast.Array: // it was read, so that others may hold it, and OPA's Append may write behind its end
+			elems := make([]*ast.Term, 0, a.Len()+1)
+			a.Foreach(func(elem *ast.Term) { elems = append(elems, elem) })
+			l[array] = &ast.Term{Value: &list{elems: append(elems, t)}}
 		default:
 			return undefined
 		}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/wardkeeper/wardkeeper/pdp/decisionpart"
 )
 
@@ -112,7 +110,7 @@ func (t *partTable) appendReferences(to []byte, parts []decisionpart.Placed) []b
 func (l *line) parsePart() error {
 	number, value, found := bytes.Cut(l.covered[len(partStart):], []byte(valueMiddle))
 	n, err := strconv.Atoi(string(number))
-	if err != nil || n < 0 || !found || !jsontext.Value(value).IsValid(jsontext.AllowDuplicateNames(true)) {
+	if err != nil || n < 0 || !found {
 		return errors.New("the line is not a part of records")
 	}
 	l.number, l.value = n, value

@@ -38,8 +38,8 @@ answers change: what was denied and is allowed first, then what is allowed with 
 what is denied otherwise. OLD and NEW are folders or .tar.gz files, or "` + builtIn + `".
 
 Each sentence has the smallest example, as commands that ask both policies; OPA's interpreter has answered it before it is shown.
-Accounts are active, and the resource is of the type that the action is about, unless a sentence says otherwise. A sentence that is true
-of some of its cases alone says so: then more decides than its words say. What could not be explored is listed.
+Accounts are active, and the resource is of the type that the action is about, unless a sentence says otherwise. All cases of a sentence
+change, or it says that some do, and what else it depends on. What could not be explored is listed.
 
 A change that was denied and is allowed must be approved, by an entry of approved.yaml: the id of the change, its whole sentence, and a
 reason. The entries that are missing are printed, to be pasted. The id stands for the cases and both answers: if either policy changes them, the approval no longer counts.

@@ -74,7 +74,17 @@ func (t *diffText) commands(c *proof.Difference) []string {
 	return append(strings.Split(was.Command(t.paths[0]), "\n"), "# "+cmp.Or(was.Answer, was.Error), is.Ask(t.paths[1]), "# "+cmp.Or(is.Answer, is.Error))
 }
 
-const inSome = "in some of these cases: more decides than these words say"
+// inSome admits that only some cases of a sentence are meant, and says what else decides.
+func inSome(dependsOn []string) string {
+	const maxNames = 6
+	switch n := len(dependsOn); {
+	case n == 0:
+		return "in some of these cases: not everything that is said here comes together"
+	case n > maxNames:
+		return fmt.Sprintf("in some of these cases: it also depends on %s and %d others", strings.Join(dependsOn[:maxNames], ", "), n-maxNames)
+	}
+	return "in some of these cases: it also depends on " + strings.Join(dependsOn, ", ")
+}
 
 func (t *diffText) lines() []string {
 	lines := []string{t.summary() + "."}
@@ -82,7 +92,7 @@ func (t *diffText) lines() []string {
 		c := &t.Changes[i]
 		lines = append(lines, "", strings.ToUpper(string(c.Kind))+"  "+c.ID+"  "+approval(c), "  "+c.Sentence)
 		if !c.Exact {
-			lines = append(lines, "  "+inSome)
+			lines = append(lines, "  "+inSome(c.DependsOn))
 		}
 		for _, o := range pairs(c) {
 			lines = append(lines, "    "+o)
@@ -175,7 +185,7 @@ func (t *diffText) item(c *proof.Difference) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "- %s", markdownText(c.Sentence))
 	if !c.Exact {
-		fmt.Fprintf(&b, " (%s)", inSome)
+		fmt.Fprintf(&b, " (%s)", markdownText(inSome(c.DependsOn)))
 	}
 	if s := approval(c); s != "" {
 		fmt.Fprintf(&b, " — **%s**", markdownText(s))

@@ -229,7 +229,7 @@ func (v *verification) class(c *proof.Class) []string {
 	for _, s := range c.Sentences {
 		lines = append(lines, "  "+terminal.Printable(s.Words))
 		if !s.Exact {
-			lines = append(lines, "  in some of these cases: more decides than these words say")
+			lines = append(lines, "  "+inSome(s.DependsOn))
 		}
 	}
 	lines = append(lines, strings.Split(c.Example.Command(v.bundle), "\n")...)

@@ -79,3 +79,11 @@ func TestVerifyListsClasses(t *testing.T) {
 	require.Contains(t, allowed, "\n# {\"decision\":true}\n")
 	require.Contains(t, got.out, "\nDENIED: not_permitted (R-1)\n  phone.answer in regional: ")
 }
+
+// A world that nearly takes all the space there is to explore it is verified alone as it is among others.
+func TestVerifyOfOneLargeWorld(t *testing.T) {
+	t.Parallel()
+	got := run(t, nil, "verify", "--action", "assignment.edit")
+	require.Contains(t, got.out, "cases with 155 answers were explored")
+	require.NotContains(t, got.out, "too many nodes")
+}

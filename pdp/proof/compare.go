@@ -77,16 +77,18 @@ type Differences struct {
 
 // Difference is a class of cases whose answers change.
 type Difference struct {
-	ID       string          `json:"id"` // a hash of the cases and of both answers
-	Kind     Kind            `json:"kind"`
-	World    string          `json:"world"`
-	Action   string          `json:"action"` // "" is one that neither policy knows
-	Sentence string          `json:"sentence"`
-	Exact    bool            `json:"exact"` // all cases of the sentence are in the class; otherwise some are, and more decides
-	Cases    float64         `json:"cases"`
-	Outcomes []Outcome       `json:"outcomes"` // the most frequent first
-	Example  *ChangedExample `json:"example"`
-	Approved string          `json:"approved,omitempty"` // why, if it is
+	ID       string `json:"id"` // a hash of the cases and of both answers
+	Kind     Kind   `json:"kind"`
+	World    string `json:"world"`
+	Action   string `json:"action"` // "" is one that neither policy knows
+	Sentence string `json:"sentence"`
+	Exact    bool   `json:"exact"` // all cases of the sentence are in the class; otherwise some are, and more decides
+	// DependsOn names what else decides, of which the sentence says nothing.
+	DependsOn []string        `json:"depends_on,omitempty"`
+	Cases     float64         `json:"cases"`
+	Outcomes  []Outcome       `json:"outcomes"` // the most frequent first
+	Example   *ChangedExample `json:"example"`
+	Approved  string          `json:"approved,omitempty"` // why, if it is
 }
 
 // Outcome is a pair of answers.
@@ -209,10 +211,8 @@ func (r *comparer) part(ctx context.Context, part *explore.Part) error {
 		if len(byKind[kind]) == 0 {
 			continue
 		}
-		for _, s := range inWords(part, kind, byKind[kind]) {
-			if err := r.add(ctx, part, kind, s, byKind[kind]); err != nil {
-				return err
-			}
+		if err := r.addChanges(ctx, part, kind, byKind[kind]); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -224,28 +224,26 @@ func kindOf(c explore.Change) Kind {
 	return KindOf(was, is)
 }
 
-// inWords puts the cases of changes of one kind into sentences: into one where no right changes. Where even the words need too much
-// space, there is one sentence, that says less.
-func inWords(part *explore.Part, kind Kind, changes []explore.Change) (all []sentence) {
-	conditions := make([]diagram.Node, len(changes))
-	for i, c := range changes {
-		conditions[i] = c.Condition
+// addChanges adds the differences of changes of one kind: one where no right changes. Where words need too much space, they are fewer.
+func (r *comparer) addChanges(ctx context.Context, part *explore.Part, kind Kind, changes []explore.Change) error {
+	all, fresh, changes, err := inWords(part, changes, kind == Granted || kind == Revoked)
+	if err != nil {
+		return err
 	}
-	if all, err := sentencesOf(part, kind == Granted || kind == Revoked, conditions...); err == nil {
-		return all
+	for _, s := range all {
+		if err := r.add(ctx, fresh, kind, s, changes); err != nil {
+			return err
+		}
 	}
-	for _, c := range conditions {
-		all = append(all, sentence{words: []string{tooManyForWords}, condition: c})
-	}
-	return all
+	return nil
 }
 
 // add adds the difference of a sentence, which has cases of some changes.
 func (r *comparer) add(ctx context.Context, part *explore.Part, kind Kind, s sentence, changes []explore.Change) (err error) {
-	d := Difference{Kind: kind, World: part.Question.Tree, Action: part.Question.Action, Exact: s.exact, Cases: part.Count(s.condition),
+	d := Difference{Kind: kind, World: part.Question.Tree, Action: part.Question.Action, Exact: s.exact, DependsOn: s.dependsOn, Cases: part.Count(s.condition),
 		Sentence: describe(part.Question)}
-	if len(s.words) > 0 {
-		d.Sentence += ": " + strings.Join(s.words, ", ")
+	if s.words != "" {
+		d.Sentence += ": " + s.words
 	}
 	id := sha256.New()
 	fmt.Fprintf(id, "%q %q\n", kind, describe(part.Question))

@@ -11,9 +11,14 @@ import (
 
 // sentence says in words which cases have a condition.
 type sentence struct {
-	words     []string
+	words     string
 	exact     bool // every case of these words has the condition; otherwise more decides
 	condition diagram.Node
+
+	dependsOn []string // what else decides, if it is not exact
+	phrases   []phrase
+	support   string       // what is said of applications; "" is nothing
+	cases     diagram.Node // those of the phrases
 }
 
 // writer puts conditions into words.
@@ -24,6 +29,9 @@ type writer struct {
 
 // maxSentences limits the sentences into which one condition is split.
 const maxSentences = 12
+
+// maxApart limits those that are found before what can be said in one is.
+const maxApart = 24
 
 // maxWords limits the values that are listed of one aspect.
 const maxWords = 6
@@ -41,17 +49,64 @@ func sentencesOf(part *explore.Part, apart bool, conditions ...diagram.Node) (al
 	}
 	w := &writer{part, part.Aspects()}
 	if apart {
-		return w.sentences(condition), nil
+		all = w.sentences(condition)
+	} else {
+		all = []sentence{w.sentence(condition)}
 	}
-	return []sentence{w.sentence(condition)}, nil
+	for i := range all {
+		all[i].words = w.text(all[i])
+		if !all[i].exact {
+			all[i].dependsOn = w.part.DependsOn(all[i].condition, all[i].cases)
+		}
+	}
+	return all, nil
+}
+
+// inWords puts changes into words, in a fresh part, which it returns with them: into sentences apart if that is wanted and does not need too
+// much space, or into one, or else each into one without words. The error is [diagram.ErrTooLarge].
+func inWords(part *explore.Part, changes []explore.Change, apart bool) (all []sentence, fresh *explore.Part, copies []explore.Change, err error) {
+	for _, a := range []bool{apart, false} {
+		if fresh, copies, err = part.Fresh(changes); err != nil {
+			return nil, nil, nil, err
+		}
+		var conditions []diagram.Node
+		for _, c := range copies {
+			conditions = append(conditions, c.Condition)
+		}
+		if all, err = sentencesOf(fresh, a, conditions...); err == nil {
+			return all, fresh, copies, nil
+		}
+	}
+	all = nil
+	for _, c := range copies {
+		all = append(all, sentence{words: tooManyForWords, condition: c.Condition})
+	}
+	return all, fresh, copies, nil
 }
 
 // sentences returns a condition in words: in one sentence if that is exact, otherwise in several where people, places or roles tell
 // them apart.
 func (w *writer) sentences(condition diagram.Node) []sentence {
 	all := w.split(condition, 0)
+	if len(all) <= maxApart {
+		all = w.merged(all)
+	}
 	if len(all) > maxSentences {
 		return []sentence{w.sentence(condition)}
+	}
+	return all
+}
+
+// merged says two sentences in one where that is exact, or says no less than both.
+func (w *writer) merged(all []sentence) []sentence {
+	for i := 0; i < len(all); i++ {
+		for j := i + 1; j < len(all); j++ {
+			one := w.sentence(w.part.Or(all[i].condition, all[j].condition))
+			if one.exact || one.cases == w.part.Or(all[i].cases, all[j].cases) {
+				all[i], all = one, slices.Delete(all, j, j+1)
+				j = i
+			}
+		}
 	}
 	return all
 }
@@ -71,7 +126,7 @@ func (w *writer) split(condition diagram.Node, from int) []sentence {
 		}
 		var all []sentence
 		for _, group := range groups {
-			if all = append(all, w.split(group, i+1)...); len(all) > maxSentences {
+			if all = append(all, w.split(group, i+1)...); len(all) > maxApart {
 				break
 			}
 		}
@@ -90,7 +145,7 @@ func (w *writer) apart(condition diagram.Node, aspect int) (groups []diagram.Nod
 		if here == diagram.False {
 			continue
 		}
-		words := w.but(here, aspect)
+		words := w.but(here, w.part.And(w.part.Valid, v.When), aspect)
 		if i, ok := said[words]; ok {
 			groups[i] = w.part.Or(groups[i], here)
 			continue
@@ -101,78 +156,25 @@ func (w *writer) apart(condition diagram.Node, aspect int) (groups []diagram.Nod
 	return groups
 }
 
-// but returns which values a condition has of all aspects but one.
-func (w *writer) but(condition diagram.Node, aspect int) string {
+// but returns which values a condition has of all aspects but one, as far as it has not all that some cases have.
+func (w *writer) but(condition, cases diagram.Node, aspect int) string {
 	var all strings.Builder
 	for i, a := range w.aspects {
 		if i == aspect {
 			continue
 		}
+		words, every := "", true
 		for _, v := range a.Values {
 			if w.part.And(condition, v.When) != diagram.False {
-				all.WriteString(v.Word)
+				words += v.Word + "\x00"
+			} else {
+				every = every && w.part.And(cases, v.When) == diagram.False
 			}
-			all.WriteByte(0)
 		}
+		if !every {
+			all.WriteString(words)
+		}
+		all.WriteByte('\n')
 	}
 	return all.String()
-}
-
-func (w *writer) sentence(condition diagram.Node) sentence {
-	s := sentence{condition: condition}
-	all := w.part.Valid // the cases of the words so far
-	for _, a := range w.aspects {
-		var in, possible []string
-		union := diagram.False
-		for _, v := range a.Values {
-			if w.part.And(condition, v.When) != diagram.False {
-				in = append(in, v.Word)
-				union = w.part.Or(union, v.When)
-			}
-		}
-		if len(in) == len(a.Values) {
-			if slices.Contains(in, a.Plain) {
-				s.words = append(s.words, a.Before+anything(a.Values)+a.After)
-			}
-			continue
-		}
-		for _, v := range a.Values {
-			if w.part.And(all, v.When) != diagram.False {
-				possible = append(possible, v.Word)
-			}
-		}
-		all = w.part.And(all, union)
-		if len(in) < len(possible) && !(len(in) == 1 && in[0] == a.Plain) {
-			s.words = append(s.words, a.Before+listed(&a, in, possible)+a.After)
-		}
-	}
-	s.exact = all == condition
-	return s
-}
-
-// anything lists all values of an aspect one of which would go without saying.
-func anything(values []world.AspectValue) string {
-	words := make([]string, len(values))
-	for i, v := range values {
-		words[i] = v.Word
-	}
-	return or(words)
-}
-
-// listed lists values, or those that they are not, where that is shorter.
-func listed(a *world.Aspect, in, possible []string) string {
-	if strings.HasSuffix(a.Before, " is ") && len(in) > 3 && len(possible)-len(in) < len(in) {
-		return "anything but " + or(slices.DeleteFunc(possible, func(word string) bool { return slices.Contains(in, word) }))
-	}
-	return or(in)
-}
-
-func or(words []string) string {
-	if len(words) > maxWords {
-		words = append(slices.Clone(words[:maxWords]), "one of others")
-	}
-	if len(words) == 1 {
-		return words[0]
-	}
-	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }

@@ -132,10 +132,11 @@ func (r *verifier) explore(ctx context.Context, d *explore.Decision) error {
 // one explores one world. What cannot be explored leaves every property about it undecided.
 func (r *verifier) one(ctx context.Context, d *explore.Decision, q world.Question) error {
 	left, err := explore.Explore(ctx, []*explore.Decision{d}, q, cmp.Or(r.MaxNodes, explore.MaxNodes), func(part *explore.Part) error {
-		if err := r.part(ctx, part); err != nil || !r.Classes {
+		classes, err := r.part(ctx, part)
+		if err != nil || !r.Classes {
 			return err
 		}
-		return r.addClasses(ctx, d, part) // last, because words take space
+		return r.addClasses(ctx, part, classes)
 	})
 	if err != nil {
 		return err
@@ -193,17 +194,17 @@ func describe(q world.Question) string {
 	return text
 }
 
-// part holds every property against a part that was explored.
-func (r *verifier) part(ctx context.Context, part *explore.Part) (err error) {
+// part holds every property against a part that was explored, and returns its classes.
+func (r *verifier) part(ctx context.Context, part *explore.Part) (classes []explore.Class, err error) {
 	defer diagram.Guard(&err)
 	side := &part.Sides[0]
-	classes, err := part.Classes(side)
-	if err == nil {
+	classes, err = part.Classes(side)
+	if err == nil && len(r.Actions) == 0 { // otherwise nobody is told of gaps
 		err = r.coverage.Add(part, side)
 	}
 	if errors.Is(err, diagram.ErrTooLarge) || errors.Is(err, diagram.ErrTooLong) {
 		r.undecided(part.Question, err.Error())
-		return nil
+		return nil, nil
 	}
 	for _, f := range side.Undecided {
 		r.undecided(part.Question, f.Why+" ("+f.At+")")
@@ -217,7 +218,7 @@ func (r *verifier) part(ctx context.Context, part *explore.Part) (err error) {
 	r.mu.Unlock()
 	for _, f := range side.Failures {
 		if err := r.refute(ctx, neverFails, part, f.When, nil, false); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	allowed := diagram.False
@@ -234,7 +235,7 @@ func (r *verifier) part(ctx context.Context, part *explore.Part) (err error) {
 		}
 		if name != "" {
 			if err := r.refute(ctx, name, part, c.Condition, c.Answer, true); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if allow {
@@ -251,10 +252,10 @@ func (r *verifier) part(ctx context.Context, part *explore.Part) (err error) {
 			continue
 		}
 		if err := r.property(ctx, p, part, classes, allowed); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return classes, nil
 }
 
 // read returns whether an answer allows, and how many reasons it has. ok is false for what is no decision.

@@ -86,6 +86,25 @@ type Side struct {
 	machine *Machine
 }
 
+// Fresh returns the same part with nothing in its diagrams but some changes, so that there is space to say more of them. What the sides
+// answered is left out. The error is [diagram.ErrTooLarge].
+func (p *Part) Fresh(changes []Change) (fresh *Part, copies []Change, err error) {
+	defer diagram.Guard(&err)
+	conditions := make([]diagram.Node, len(changes))
+	for i, c := range changes {
+		conditions[i] = c.Condition
+	}
+	fresh = &Part{Question: p.Question}
+	fresh.World, conditions = p.World.Fresh(conditions...)
+	for _, s := range p.Sides {
+		fresh.Sides = append(fresh.Sides, Side{Coarse: s.Coarse})
+	}
+	for i, c := range changes {
+		copies = append(copies, Change{c.Was, c.Is, conditions[i]})
+	}
+	return fresh, copies, nil
+}
+
 // Unexplored is a part that was not explored, and why.
 type Unexplored struct {
 	Question world.Question

@@ -19,8 +19,8 @@ import (
 )
 
 // askHelp says by which directories a question can be asked.
-const askHelp = directoryHelp + ` Only the records that the question needs are
-fetched.`
+const askHelp = directoryHelp + ` As by "serve", only the records that the question
+needs are fetched, within the time-outs of these settings.`
 
 // askFlags are the flags of ask and explain that do not concern the question.
 type askFlags struct {

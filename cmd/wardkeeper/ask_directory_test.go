@@ -76,7 +76,7 @@ func TestAskSaysWhyADirectoryCannotBeRead(t *testing.T) {
 		strings.Replace(database, ":"+server.Password(), ":s3cr3t-pw", 1): "password authentication failed",
 		strings.Replace(database, "/database_1", "/nowhere", 1):           `database "nowhere" does not exist`,
 		database:                       "there is no table or view users",
-		noDatabase:                     "127.0.0.1:1: connect: connection refused",
+		noDatabase:                     "wardkeeper: cannot read postgres://127.0.0.1:1/app: Membership facts are unavailable: the database cannot answer: failed to connect",
 		noApplication:                  "application at 127.0.0.1:1",
 		url:                            "Membership facts are unavailable",
 		"postgress://u:s3cr3t-pw@h/db": "--directory is an address of an unsupported kind: use https:// or postgres://, or name a file",

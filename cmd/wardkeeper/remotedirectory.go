@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"time"
 
@@ -64,7 +65,11 @@ const checkTimeout = 5 * time.Second
 func (d *remoteDirectory) checkReachable(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	return errors.Join(d.CheckFacts(ctx), d.CheckShared(ctx))
+	err := d.CheckFacts(ctx)
+	if err != nil {
+		err = fmt.Errorf("cannot read %s: %w", d.name, err)
+	}
+	return errors.Join(err, d.CheckShared(ctx))
 }
 
 func (d *remoteDirectory) logAttrs() []any { return []any{"directory", d.name} }

@@ -12,7 +12,7 @@ const maxKnown = 500_000
 // answer is what the questions of one key were answered with.
 type answer struct {
 	kinds   []uint16     // the rows that they are part of, sorted
-	rows    []uint16     // by question, one more than the id of its row; 0 for none
+	rows    []uint16     // by question, one more than the id of its row; 0 for none, or notAsked
 	reach   *knownReach  // for the key of a reach; nil if it is of nobody
 	seen    atomic.Int64 // how many times they came
 	checked atomic.Int64 // how many times some were asked again

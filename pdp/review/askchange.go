@@ -217,60 +217,28 @@ func (r *run) changesAcross(subject *facts.User, at *location, row func(kind uin
 			row(kind, place.ID())
 		}
 	}
-	q := comparison{run: r, subject: subject}
+	q := comparison{questions: &questions{run: r, subject: subject}}
 	for _, f := range r.forms[OverNewLocations] {
 		there := standing{f.from([]*facts.Location{at.Location})[0], []*facts.Location{at.Location}}
 		q.ask(&f, authzen.Entity{Type: "location", ID: r.unknownLocation}, there, OverNewLocations)
 	}
-	for _, kind := range q.found {
+	for _, kind := range q.kinds() {
 		row(kind, r.unknownLocation)
 	}
 }
 
 // comparison asks both policies some questions and collects the rows of what becomes otherwise.
 type comparison struct {
-	*run
-	subject *facts.User
-	by      *location // where the assignment is held that has to make the difference, if the action needs no current location
-	found   []uint16
-	repeated
+	*questions
+	found []uint16
 }
 
 // notAsked stands for a question that needed no answer, because another one had given the row.
 const notAsked = math.MaxUint16
 
-// compared returns the rows of the questions of the key. They are known if the same ones were asked before.
+// compared returns the rows of the questions of the key.
 func (r *run) compared(subject *facts.User, ask func(*comparison)) []uint16 {
-	if r.err != nil {
-		return nil
-	}
-	if r.err = r.ctx.Err(); r.err != nil {
-		return nil
-	}
-	q := comparison{run: r, subject: subject}
-	if r.Each {
-		ask(&q)
-		return q.found
-	}
-	known, seen := r.find(r.key)
-	if known != nil {
-		if !isChecked(seen) {
-			return known.kinds
-		}
-		q.repeat(known)
-		if ask(&q); r.err == nil && q.asked != len(known.rows) {
-			r.err = tellsApart(q.subject)
-		}
-		return known.kinds
-	}
-	key := string(r.key) // what is asked changes the key
-	ask(&q)
-	if r.err != nil {
-		return nil
-	}
-	slices.Sort(q.found)
-	r.add(key, &answer{kinds: q.found, rows: q.answered})
-	return q.found
+	return r.answer(subject, func(q *questions) { ask(&comparison{questions: q}) })
 }
 
 // ask asks both policies a question of a form, once for each of the locations that the action may name.

@@ -132,7 +132,7 @@ func (t *diffText) sections(ids bool) (all []diffSection) {
 		all = append(all, diffSection{"Not explored; there may be changes of any kind:", t.NotExplored})
 	}
 	if len(t.Coarse) > 0 {
-		all = append(all, diffSection{"Answers too many to be told apart; compared were what they allow, and whether there is a reason:", t.Coarse})
+		all = append(all, diffSection{"Answers too many to be told apart, of which each reason was compared by itself:", t.Coarse})
 	}
 	return append(all, diffSection{fmt.Sprintf("%.0e cases were compared, within this bound:", t.Cases), t.Bound})
 }

@@ -72,3 +72,33 @@ func TestTheBuiltInPolicy(t *testing.T) {
 		require.Contains(t, found, gap)
 	}
 }
+
+// An invitation to a practice group can be denied for so many reasons at once that the answers cannot be told apart one by one. A
+// change of one reason, or of what comes with an allow, is found all the same.
+func TestChangesOfAnswersWithManyReasons(t *testing.T) {
+	t.Parallel()
+	if fewerCases() {
+		t.Skip("it explores a large world")
+	}
+	for name, c := range map[string]struct{ file, from, to, outcome string }{
+		"another reason": {"authz/practice_group/data.yaml", "{code: level_not_available}", "{code: unknown_location}",
+			"denied: level_not_available (PRA-3); perhaps others → denied: for some reason"},
+		"another obligation": {"authz/practice_group/outcome.rego", `account.notification("PRA-3", "onboarding", "email", question.text("username")),`, "",
+			"allowed: must notification (PRA-3/onboarding); must notification (PRA-3/welcome); advice temporary_password (PRA-3) → " +
+				"allowed: must notification (PRA-3/welcome); advice temporary_password (PRA-3)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			report := compare(t, builtIn(t, "", "", ""), builtIn(t, c.file, c.from, c.to), "user.invite")
+			require.Equal(t, []string{"user.invite in practice_group"}, report.Coarse)
+			var outcomes []string
+			for _, d := range report.Changes {
+				require.Contains(t, []proof.Kind{proof.Obliged, proof.Explained}, d.Kind, "no right changes")
+				for _, o := range d.Outcomes {
+					outcomes = append(outcomes, o.Was+" → "+o.Is)
+				}
+			}
+			require.Contains(t, outcomes, c.outcome)
+		})
+	}
+}

@@ -68,7 +68,7 @@ type Comparison struct {
 type Differences struct {
 	Changes     []Difference `json:"changes"`      // by kind, then by world and action
 	NotExplored []string     `json:"not_explored"` // cases in which there may be changes of any kind
-	Coarse      []string     `json:"coarse"`       // worlds of whose answers only what they allow was compared, and whether there is a reason
+	Coarse      []string     `json:"coarse"`       // worlds of whose answers each reason was compared by itself, because they are too many
 	Bound       []string     `json:"bound"`        // what the small worlds have, in which everything was compared
 	Cases       float64      `json:"cases"`        // that were compared
 
@@ -371,7 +371,11 @@ func outcomeText(answer *ast.Term) string {
 	}
 	var parts []string
 	for _, reason := range plain.Reasons {
-		if reason == nil {
+		switch {
+		case reason == nil && len(plain.Reasons) > 1:
+			parts = append(parts, "perhaps others")
+			continue
+		case reason == nil:
 			parts = append(parts, "for some reason")
 			continue
 		}

@@ -247,11 +247,14 @@ func (r *verifier) part(ctx context.Context, part *explore.Part) (classes []expl
 		if !p.about(part.Model(), part.Question.Action) {
 			continue
 		}
+		of := classes
 		if side.Coarse && len(p.Reasons) > 0 {
-			r.undecidedOf(p.Name, describe(part.Question)+": its answers are too many to be told apart")
-			continue
+			if of, err = part.Reasons(side); err != nil {
+				r.undecidedOf(p.Name, describe(part.Question)+": "+err.Error())
+				continue
+			}
 		}
-		if err := r.property(ctx, p, part, classes, allowed); err != nil {
+		if err := r.property(ctx, p, part, of, allowed); err != nil {
 			return nil, err
 		}
 	}

@@ -78,8 +78,10 @@ type Part struct {
 type Side struct {
 	// Answer has the answer of the policy as a term in all cases that are valid. It is undefined where the policy has none.
 	Answer diagram.Node
-	// Coarse is set where there are too many answers: of each, Answer then has what it allows, and whether it has reasons.
-	Coarse bool
+	// Coarse is set where there are too many answers: Answer then has no reason by itself, only whether there is any. Part.Reasons has
+	// each of them.
+	Coarse  bool
+	reasons map[diagram.Node]diagram.Node // by reason, the cases in which it is given, if Coarse
 	// Failures and Undecided are the valid cases in which the evaluation fails, and those that could not be explored.
 	Failures, Undecided []Failure
 
@@ -215,53 +217,6 @@ func (d *Decision) explore(ctx context.Context, w *world.World, input diagram.No
 	return s, nil
 }
 
-// answer makes terms of the answers of all sides: coarse ones if those of some side are too many, so that they can be compared.
-func (p *Part) answer() (err error) {
-	defer diagram.Guard(&err)
-	tooMany := slices.ContainsFunc(p.Sides, func(s Side) bool { return many(p.World, s.Answer) })
-	for i := range p.Sides {
-		s := &p.Sides[i]
-		if s.Coarse = tooMany; tooMany {
-			s.Answer = coarse(p.World, s.Answer)
-		}
-		s.Answer = p.Concrete(s.Answer)
-	}
-	return nil
-}
-
-// manyReasons is how many reasons an answer may have that are each given or not, before the answers are too many to be told apart:
-// they double with each.
-const manyReasons = 16
-
-func many(w *world.World, value diagram.Node) bool {
-	reasons := w.Lookup(value, w.Text("reasons"))
-	return slices.ContainsFunc(w.Leaves(reasons), func(leaf diagram.Node) bool {
-		c, uncertain := w.Collection(leaf), 0
-		if leaf == diagram.Undefined || c == nil {
-			return false
-		}
-		for _, e := range c.Entries {
-			if e.When != diagram.True {
-				uncertain++
-			}
-		}
-		return uncertain > manyReasons
-	})
-}
-
-// coarse returns what an answer allows, and whether it has reasons: a list with null stands for one with any.
-func coarse(w *world.World, value diagram.Node) diagram.Node {
-	reasons := w.Length(w.Lookup(value, w.Text("reasons")))
-	some := w.Map(w.Operation("some"), reasons, func(leaf diagram.Node) diagram.Node {
-		if leaf == diagram.Undefined || leaf == w.Int(0) {
-			return diagram.Undefined
-		}
-		return w.Term(ast.ArrayTerm(ast.NullTerm()))
-	})
-	answer := w.Insert(w.Make(diagram.Object, nil), w.Text("allow"), w.Lookup(value, w.Text("allow")), diagram.True)
-	return w.Ite(w.IsKind(value, diagram.Object), w.Insert(answer, w.Text("reasons"), some, diagram.True), value)
-}
-
 // Class is an answer with the cases in which it is given.
 type Class struct {
 	Answer    *ast.Term // nil: the policy has no answer
@@ -300,7 +255,8 @@ type Change struct {
 }
 
 // Changes returns where the answers of the two sides differ; where an evaluation fails there is none. Cases that could not be
-// explored on both sides are in no change. The error is [diagram.ErrTooLarge].
+// explored on both sides are in no change. Where the sides are coarse, there is a change for each reason that one of them alone gives,
+// and a case may be in several. The error is [diagram.ErrTooLarge].
 func (p *Part) Changes() (all []Change, err error) {
 	before, err := p.outcomes(&p.Sides[0])
 	if err != nil {
@@ -320,6 +276,9 @@ func (p *Part) Changes() (all []Change, err error) {
 				all = append(all, Change{a.Answer, b.Answer, both})
 			}
 		}
+	}
+	if p.Sides[0].Coarse {
+		all = append(all, p.changedReasons(before, after)...)
 	}
 	return all, nil
 }

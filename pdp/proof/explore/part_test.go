@@ -98,7 +98,7 @@ func answered(t *testing.T, answer *ast.Term) string {
 	return canonical(t, v)
 }
 
-// known returns what a part knows of an answer: of a coarse one, what it allows, and whether it has reasons.
+// known returns what a part knows of an answer: of a coarse one, whether it has reasons.
 func known(t *testing.T, part *explore.Part, answer string) string {
 	t.Helper()
 	if !part.Sides[0].Coarse {
@@ -106,11 +106,33 @@ func known(t *testing.T, part *explore.Part, answer string) string {
 	}
 	var all map[string]any
 	require.NoError(t, json.Unmarshal([]byte(answer), &all))
-	some := map[string]any{"allow": all["allow"]}
 	if all["reasons"] != nil {
-		some["reasons"] = []any{nil}
+		all["reasons"] = []any{nil}
 	}
-	return canonical(t, some)
+	return canonical(t, all)
+}
+
+// reasonsOf returns the reasons of an answer.
+func reasonsOf(t *testing.T, answer string) []any {
+	t.Helper()
+	var all struct{ Reasons []any }
+	require.NoError(t, json.Unmarshal([]byte(answer), &all))
+	return all.Reasons
+}
+
+// reasonsAt returns the reasons that a part of coarse answers has of a case.
+func reasonsAt(t *testing.T, part *explore.Part, reasons []explore.Class, values []int) (given []any) {
+	t.Helper()
+	for _, class := range reasons {
+		if part.At(class.Condition, values) == diagram.False {
+			continue
+		}
+		both := reasonsOf(t, answered(t, class.Answer))
+		require.Len(t, both, 2)
+		require.Nil(t, both[1], "the others")
+		given = append(given, both[0])
+	}
+	return given
 }
 
 // questions returns those that are explored by default: every kind of fact is in one of them.
@@ -173,6 +195,22 @@ func checkPart(t *testing.T, part *explore.Part, compiled, interpreted *pdp.Poli
 		answers[class.Answer.String()] = true
 	}
 	require.Len(t, answers, len(classes))
+	reasons, err := part.Reasons(&part.Sides[0])
+	require.NoError(t, err)
+	require.Equal(t, part.Sides[0].Coarse, len(reasons) > 0)
+	for _, class := range reasons {
+		reason := reasonsOf(t, answered(t, class.Answer))[0]
+		with := asked(t, interpreted, part.Case(part.Smallest(class.Condition, part.Cost)))
+		require.Contains(t, reasonsOf(t, with), reason)
+		for _, denied := range classes {
+			if known(t, part, answered(t, class.Answer)) != answered(t, denied.Answer) {
+				continue
+			}
+			if without := part.Except(denied.Condition, class.Condition); without != diagram.False {
+				require.NotContains(t, reasonsOf(t, asked(t, interpreted, part.Case(part.Smallest(without, part.Cost)))), reason)
+			}
+		}
+	}
 	rng := rand.New(rand.NewPCG(1, uint64(len(classes))))
 	asking := *cases
 	if fewerCases() {
@@ -195,7 +233,11 @@ func checkPart(t *testing.T, part *explore.Part, compiled, interpreted *pdp.Poli
 				continue
 			}
 			in++
-			require.Equal(t, answered(t, class.Answer), known(t, part, asked(t, compiled, part.Case(values))), "%v", part.Case(values))
+			answer := asked(t, compiled, part.Case(values))
+			require.Equal(t, answered(t, class.Answer), known(t, part, answer), "%v", part.Case(values))
+			if len(reasons) > 0 {
+				require.ElementsMatch(t, reasonsOf(t, answer), reasonsAt(t, part, reasons, values), "%v", part.Case(values))
+			}
 		}
 		require.Equal(t, 1, in)
 	}

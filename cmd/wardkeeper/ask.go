@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 
@@ -136,7 +137,16 @@ func (f askFlags) ask(ctx context.Context, p process, q *ask.Question) (*ask.Dec
 	if err != nil {
 		return nil, err
 	}
-	return ask.Ask(ctx, server, q)
+	d, err := ask.Ask(ctx, server, q)
+	return d, f.withoutServer(err)
+}
+
+// withoutServer adds to the error that no server runs where one is expected by default that none is needed.
+func (f askFlags) withoutServer(err error) error {
+	if f.server == "" && errors.Is(err, client.ErrUnreachable) {
+		return fmt.Errorf("%w; --directory FILE asks without a server", err)
+	}
+	return err
 }
 
 // askInProcess asks a server within this process, so that the answer is the same as a running server's.
@@ -147,7 +157,7 @@ func (f askFlags) askInProcess(ctx context.Context, p process, q *ask.Question) 
 		return nil, err
 	}
 	defer s.close()
-	return f.askSidecar(ctx, s, q, logger)
+	return f.askSidecar(ctx, p, s, q, logger)
 }
 
 // open opens a sidecar that neither follows its policy nor its directory. Like a server it fetches only the facts that a question needs.
@@ -170,10 +180,14 @@ func (f askFlags) open(ctx context.Context, p process, logger *slog.Logger) (*si
 	return openSidecar(ctx, cfg, logger)
 }
 
-func (f askFlags) askSidecar(ctx context.Context, s *sidecar, q *ask.Question, logger *slog.Logger) (*ask.Decision, error) {
+func (f askFlags) askSidecar(ctx context.Context, p process, s *sidecar, q *ask.Question, logger *slog.Logger) (*ask.Decision, error) {
 	server, err := s.newServer(httpapi.Config{BaseURL: defaultServer, Logger: logger, Timeout: f.timeout})
 	if err != nil {
 		return nil, err
 	}
-	return ask.Ask(ctx, client.Client{BaseURL: defaultServer, Transport: client.InProcess{Handler: server.Handler()}}, q)
+	d, err := ask.Ask(ctx, client.Client{BaseURL: defaultServer, Transport: client.InProcess{Handler: server.Handler()}}, q)
+	if err == nil && !d.Allow {
+		f.suggest(ctx, p, s, q)
+	}
+	return d, err
 }

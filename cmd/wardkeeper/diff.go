@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -96,7 +97,7 @@ func (d *diff) run(ctx context.Context, p process) error {
 	}
 	for _, a := range d.actions {
 		if !slices.Contains(c.Was.Actions(), a) && !slices.Contains(c.Is.Actions(), a) {
-			return fmt.Errorf("neither policy has an action %s", terminal.Printable(a))
+			return errors.New(noAction("neither policy has an action", a, append(slices.Clone(c.Was.Actions()), c.Is.Actions()...)))
 		}
 	}
 	report, err := compare(ctx, p, c, approvals)

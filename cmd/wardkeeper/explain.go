@@ -23,6 +23,7 @@ import (
 type explainFlags struct {
 	askFlags
 	voice string
+	all   bool
 }
 
 func newExplainCommand(p process) *cobra.Command {
@@ -39,8 +40,9 @@ made, and which single changes of a fact or of the question would give the oppos
 from the answer, from SUBJECT's own record, and from what user.view and user.view_locations allow of the user asked about.
 Where the answer depends on that user's record and SUBJECT may not see it, a change is told with that proviso.
 
---for author, without a server alone, explains it to whoever writes the policy, by the whole directory: each rule that held, and each that did not with
-the expression that failed, by file and line; every fact and every cell of a table that was read.
+--for author, without a server alone, explains it to whoever writes the policy, by the whole directory: each rule that failed with
+the expression that did, and each that held, by file and line; then the cells of tables and the facts that were read. Rules whose names
+begin with an underscore, what the question says itself and the sentences of the answer are shown with --all.
 
 ` + askHelp + `
 
@@ -59,12 +61,15 @@ Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denie
 	flags.SortFlags = false
 	registerQuestion(flags, &o)
 	flags.StringVar(&f.voice, "for", string(pdp.ForAdministrator), "for whom: `VOICE` administrator or author")
+	flags.BoolVar(&f.all, "all", false, "show the author every rule that held and every value that was read")
 	f.register(flags, "print the AuthZEN response, with context.explanation, as one line of JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		voice := pdp.Voice(f.voice)
 		switch {
 		case voice != pdp.ForAdministrator && voice != pdp.ForAuthor:
 			return fmt.Errorf("--for is %q: use administrator or author", f.voice)
+		case f.all && voice != pdp.ForAuthor:
+			return errors.New("--all applies to --for author alone: the administrator is told everything that may be told")
 		case voice == pdp.ForAuthor && f.directory == "" && f.bundle == "":
 			return errors.New("--for author applies only without a server: set --directory or --bundle too")
 		}
@@ -85,7 +90,7 @@ Exit status: 0 allowed, on condition that every obligation is fulfilled; 1 denie
 		if err != nil {
 			return err
 		}
-		return printExplanation(p.stdout, d, x, q, f.json)
+		return f.print(p.stdout, d, x, q)
 	}
 	return cmd
 }
@@ -99,7 +104,7 @@ func (f explainFlags) explain(ctx context.Context, p process, q *ask.Question, v
 		return nil, nil, err
 	}
 	defer s.close()
-	d, err := f.askSidecar(ctx, s, q, logger)
+	d, err := f.askSidecar(ctx, p, s, q, logger)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -129,7 +134,7 @@ func (f explainFlags) askServer(ctx context.Context, p process, q *ask.Question,
 	explained.Context["include"] = []any{"explanation"}
 	d, err := ask.Ask(ctx, server, &explained)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, f.withoutServer(err)
 	}
 	x := new(pdp.Explanation)
 	if given, err := d.Take("explanation", x); err != nil || !given {
@@ -138,9 +143,9 @@ func (f explainFlags) askServer(ctx context.Context, p process, q *ask.Question,
 	return d, x, nil
 }
 
-func printExplanation(out io.Writer, d *ask.Decision, x *pdp.Explanation, q *ask.Question, asJSON bool) error {
-	text := d.Text(q) + explain.Text(x, &q.Evaluation)
-	if asJSON {
+func (f explainFlags) print(out io.Writer, d *ask.Decision, x *pdp.Explanation, q *ask.Question) error {
+	text := d.Text(q) + explain.Text(x, &q.Evaluation, f.all)
+	if f.json {
 		answer, err := authzen.DecodeResponse(d.JSON)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -99,7 +100,7 @@ func TestToldChangeHelps(t *testing.T) {
 	t.Parallel()
 	question := []string{"alice", "assignment.remove", "jane", "--at", "ghi", "--from", "metro"}
 	got := run(t, nil, append([]string{"explain", "--directory", sampleDirectory}, question...)...)
-	require.Contains(t, got.out, "flips    if jane's default location were abc (is ghi)\n")
+	require.Contains(t, got.out, "flips    if jane's default location were abc (now ghi)\n")
 	directory, err := os.ReadFile(sampleDirectory)
 	require.NoError(t, err)
 	changed := strings.Replace(string(directory), "default_location: ghi # to be changed", "default_location: abc # to be changed", 1)
@@ -121,6 +122,46 @@ func TestExplanationOfAnyPolicy(t *testing.T) {
 	require.Contains(t, run(t, nil, args...).out, "nothing more is told.\n")
 }
 
+// The author is told first what can be changed; what only carries it on is counted, and shown on demand.
+func TestAuthorIsToldTheRulesThatMatter(t *testing.T) {
+	t.Parallel()
+	args := []string{"explain", "--directory", sampleDirectory, "alice", "assignment.remove", "jane", "--at", "ghi", "--from", "metro", "--for", "author"}
+	short, all := run(t, nil, args...).out, run(t, nil, append(args, "--all")...).out
+	require.Less(t, strings.Index(short, "data.authz.regional.met: input.facts.user.default_location != place.id"), strings.Index(short, "  held "))
+	require.Less(t, strings.Index(short, "  read     data."), strings.Index(short, "  read     input."))
+	require.NotRegexp(t, `(?m)^  held .*\._|^  read .*messages|^  read     input\.subject\.id`, short)
+	require.Regexp(t, `(?m)^  held .*\._`, all)
+	left := strings.Count(all, "\n") - strings.Count(short, "\n") + 1
+	require.Contains(t, short, fmt.Sprintf("\n%d other lines not shown: --all shows them.\n", left))
+	require.NotContains(t, all, "not shown")
+}
+
+// A name in a question that the policy or the file does not have is named with one that is like it. Who asks a server is told nothing.
+func TestMistypedNamesAreNoted(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"alice assignment.remov jane":              "the policy has no action assignment.remov: did you mean assignment.remove?",
+		"alice write jane":                         "the policy has no action write: there are access.change, ",
+		"alice user.edit jane --type usr":          "user.edit is asked about a resource of the type user, not usr",
+		"alise user.edit jane --from metro":        "the directory has no user alise: did you mean alice?",
+		"alice user.edit jnae --from metro":        "the directory has no user jnae: did you mean jane?",
+		"alice assignment.remove jane --at gih":    "the directory has no location gih: did you mean ghi?",
+		"alice assignment.remove jane --from mtro": "the directory has no location mtro: did you mean metro?",
+		"alice location.switch gih":                "the directory has no location gih: did you mean ghi?",
+	} {
+		for _, command := range []string{"ask", "explain"} {
+			got := run(t, nil, append([]string{command, "--directory", sampleDirectory}, strings.Fields(line)...)...)
+			require.Equal(t, statusNo, got.status, line)
+			require.Contains(t, got.err, "wardkeeper: "+want, line)
+			require.NotContains(t, got.out, "did you mean")
+		}
+	}
+	server := startServer(t, "--directory", sampleDirectory).url
+	got := run(t, nil, "ask", "--server", server, "alice", "user.edit", "jnae", "--from", "metro")
+	require.Equal(t, statusNo, got.status, got)
+	require.Empty(t, got.err)
+}
+
 func TestExplanationIsOfAValidQuestion(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
@@ -129,6 +170,7 @@ func TestExplanationIsOfAValidQuestion(t *testing.T) {
 		"explain a b c --server http://x --directory x.yml": "--server cannot be combined",
 		"explain a b c --decision x/y":                      "--decision applies only without a server",
 		"explain a b":                                       "RESOURCE is missing: wardkeeper explain SUBJECT ACTION RESOURCE",
+		"explain a b c --all --bundle x":                    "--all applies to --for author alone",
 		"explain a b c --for everybody":                     `--for is "everybody": use administrator or author`,
 		"explain a b c --bundle x --set role":               `--set "role": write it as KEY=VALUE`,
 		"explain a b c --directory x.yml":                   "x.yml",

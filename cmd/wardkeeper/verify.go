@@ -75,7 +75,7 @@ func (v *verification) run(ctx context.Context, p process) error {
 	}
 	for _, a := range v.actions {
 		if !slices.Contains(policy.Actions(), a) {
-			return fmt.Errorf("the policy has no action %s", terminal.Printable(a))
+			return errors.New(noAction("the policy has no action", a, policy.Actions()))
 		}
 	}
 	properties, err := v.read(policy)

@@ -53,6 +53,9 @@ func (c Client) Post(ctx context.Context, path string, body []byte) (*Answer, er
 	return c.do(ctx, http.MethodPost, path, body)
 }
 
+// ErrUnreachable is the error of a server to which no connection could be made.
+var ErrUnreachable = errors.New("cannot reach the server")
+
 func (c Client) do(ctx context.Context, method, path string, body []byte) (*Answer, error) {
 	r, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.BaseURL, "/")+path, bytes.NewReader(body))
 	if err != nil {
@@ -74,7 +77,7 @@ func (c Client) do(ctx context.Context, method, path string, body []byte) (*Answ
 		if ctx.Err() != nil {
 			return nil, errors.New("the server did not answer in time: see --timeout")
 		}
-		return nil, fmt.Errorf("cannot reach the server: %w", explain(err))
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, explain(err))
 	}
 	defer func() { _ = w.Body.Close() }()
 	answer := &Answer{Status: w.StatusCode, Text: shortened(w.Status), TLS: w.TLS}

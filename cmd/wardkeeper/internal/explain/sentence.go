@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,8 +25,12 @@ func peopleOf(c *counterfactual.Change, voice pdp.Voice) people {
 // changeText says what would have to be otherwise for the answer to be the other one.
 func changeText(c *pdp.Counterfactual, q *authzen.Evaluation, voice pdp.Voice) string {
 	text := "if " + condition(&c.Change, peopleOf(&c.Change, voice))
-	if c.From != nil {
-		text += " (is " + plain(c.From) + ")"
+	switch {
+	case c.From == nil:
+	case c.Fact == counterfactual.Place || c.Fact == counterfactual.CurrentLocation:
+		text += " instead of " + plain(c.From)
+	default:
+		text += " (now " + plain(c.From) + ")"
 	}
 	if c.Uncertain {
 		text += ", provided that " + q.Resource.ID + "'s record permits it"
@@ -41,7 +44,7 @@ func condition(c *counterfactual.Change, p people) string {
 	case counterfactual.CurrentLocation:
 		return "it were asked from " + to
 	case counterfactual.Place:
-		return "it were about " + to
+		return "it were done at " + to
 	case counterfactual.Obligations:
 		return "the application could do every obligation"
 	case counterfactual.Property:
@@ -97,10 +100,15 @@ func factText(f pdp.Fact, q *authzen.Evaluation) (text string, ok bool) {
 		return "", false
 	}
 	record, fact, rest := path[2], path[3], path[4:]
-	whose := map[string]string{"subject": "your", "current": "your", "user": q.Resource.ID + "'s"}[record]
-	switch {
-	case whose == "":
+	whose, has := q.Resource.ID+"'s", q.Resource.ID+" has"
+	switch record {
+	case "subject", "current":
+		whose, has = "your", "you have"
+	case "user":
+	default:
 		return "", false
+	}
+	switch {
 	case fact == "status" && f.Value != nil:
 		return whose + " account is " + plain(f.Value), true
 	case fact == "default_location" && f.Value != nil:
@@ -108,13 +116,17 @@ func factText(f pdp.Fact, q *authzen.Evaluation) (text string, ok bool) {
 	case fact == "plan" && f.Value != nil:
 		return "the plan of the organization is " + plain(f.Value), true
 	case fact == "held" || fact == "assignments":
-		return heldText(whose, rest, f.Value)
+		return heldText(whose, has, fact, rest, f.Value)
 	}
 	return "", false
 }
 
-// heldText says a role, a part of an assignment, or all of either.
-func heldText(whose string, path []string, v any) (string, bool) {
+// heldText says a role, a part of an assignment, or all of either. Held are active assignments alone.
+func heldText(whose, has, fact string, path []string, v any) (string, bool) {
+	none := " no assignment"
+	if fact == "held" {
+		none = " no active assignment"
+	}
 	if len(path) == 0 {
 		all, _ := v.(map[string]any)
 		var roles []string
@@ -123,15 +135,18 @@ func heldText(whose string, path []string, v any) (string, bool) {
 				roles = append(roles, role+" at "+at)
 			}
 		}
-		return whose + " roles: " + cmp.Or(strings.Join(roles, ", "), "none"), true
+		if len(roles) == 0 {
+			return has + none, true
+		}
+		return whose + " roles are " + strings.Join(roles, ", "), true
 	}
 	at := path[0]
 	if len(path) == 1 || path[1] == "role" {
-		role, ok := roleOf(v)
 		if v == nil {
-			role, ok = "none", true
+			return has + none + " at " + at, true
 		}
-		return whose + " role at " + at + ": " + role, ok
+		role, ok := roleOf(v)
+		return whose + " role at " + at + " is " + role, ok
 	}
 	switches, isSwitches := v.(map[string]any)
 	if v == nil || isSwitches && len(switches) == 0 {
@@ -141,7 +156,11 @@ func heldText(whose string, path []string, v any) (string, bool) {
 	for _, area := range slices.Sorted(maps.Keys(switches)) {
 		on = append(on, area+" "+onOff(switches[area]))
 	}
-	return whose + " " + strings.Join(path[1:], " ") + " at " + at + ": " + cmp.Or(strings.Join(on, ", "), plain(v)), true
+	of := whose + " " + strings.Join(path[1:], " ") + " at " + at
+	if isSwitches {
+		return of + ": " + strings.Join(on, ", "), true
+	}
+	return of + " is " + plain(v), true
 }
 
 // roleOf returns the role that is a value, or that an assignment has.

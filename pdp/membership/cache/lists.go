@@ -38,7 +38,7 @@ func (v *cachedView) Users(ctx context.Context, q facts.UserQuery) (facts.Users,
 	if err != nil {
 		return facts.Users{}, unavailable(ctx, err)
 	}
-	page := facts.Users{More: raw.More}
+	page := facts.Users{More: raw.More, Next: q.After} // a page of nobody but those who cannot be read is no progress
 	listed := make(map[string]*viewedUser, len(raw.Users))
 	for i := range raw.Users {
 		e, err := v.c.userEntry(v.need, membership.Key{Kind: membership.UserRecord}, raw.Users[i], began, nil)

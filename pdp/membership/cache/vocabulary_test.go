@@ -192,6 +192,38 @@ func TestRecordThatIsTooLargeIsQuarantined(t *testing.T) {
 	})
 }
 
+// A list cannot go on after a page of nobody but users who cannot be read, unless the origin says where.
+func TestPageOfUnreadableRecordsIsNoProgress(t *testing.T) {
+	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {
+		next := facts.Cursor{}
+		c := openCache(t, o, nil, func(cfg *Config) {
+			cfg.Origin = &listing{o, func() membership.RawUsers {
+				return membership.RawUsers{Users: []membership.RawRecord{{Fault: membership.ErrRecordTooLarge, ID: "jane"}}, More: true, Next: next}
+			}}
+		})
+		v, err := c.View(t.Context(), facts.Requirement{})
+		require.NoError(t, err)
+		q := facts.UserQuery{After: facts.Cursor{ID: "a", First: "b"}}
+		page, err := v.Users(t.Context(), q)
+		require.NoError(t, err)
+		assert.Equal(t, q.After, page.Next, "and not the beginning of the list")
+		next = facts.Cursor{ID: "jane"}
+		page, err = v.Users(t.Context(), q)
+		require.NoError(t, err)
+		assert.Equal(t, next, page.Next)
+	})
+}
+
+// listing is an origin that lists what it is told.
+type listing struct {
+	*fakeOrigin
+	users func() membership.RawUsers
+}
+
+func (l *listing) Users(context.Context, facts.UserQuery) (membership.RawUsers, error) {
+	return l.users(), nil
+}
+
 // A record without an id is named by the key that was requested.
 func TestQuarantineDoesNotNameUsernames(t *testing.T) {
 	inBubble(t, func(t *testing.T, o *fakeOrigin, _ *sharedTier) {

@@ -3,7 +3,11 @@ package httporigin
 import (
 	"bytes"
 	"errors"
+	"time"
 
+	"github.com/go-json-experiment/json"
+
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/membership"
 )
 
@@ -27,11 +31,40 @@ func (e *envelope) user(r *membership.RawRecord) error {
 	case err != nil:
 		return err
 	case len(raw) > membership.MaxRecord:
-		r.Fault, r.ID = membership.ErrRecordTooLarge, idIn(raw)
+		var u struct {
+			ID string `json:"id"`
+		}
+		if json.Unmarshal(raw, &u) == nil && facts.ValidID(u.ID) {
+			r.ID = u.ID
+		}
+		r.Fault, e.tooLarge = membership.ErrRecordTooLarge, raw
 	default:
 		r.Record = bytes.Clone(raw)
 	}
 	return nil
+}
+
+// cursorAfter returns the position in a list right after a user whose record is too large; the zero Cursor if that cannot be read.
+func cursorAfter(raw []byte, by facts.SortKey) facts.Cursor {
+	var u struct {
+		ID              string    `json:"id"`
+		Username        string    `json:"username"`
+		DefaultLocation string    `json:"default_location"`
+		LastLogin       time.Time `json:"last_login"`
+		Name            struct {
+			Given  string `json:"given"`
+			Family string `json:"family"`
+		} `json:"name"`
+	}
+	if json.Unmarshal(raw, &u) != nil || !facts.ValidID(u.ID) {
+		return facts.Cursor{}
+	}
+	c := by.CursorAfter(&facts.UserRecord{ID: u.ID, Username: u.Username, DefaultLocation: u.DefaultLocation, LastLogin: u.LastLogin,
+		Name: facts.Name{Given: u.Name.Given, Family: u.Name.Family}})
+	if len(c.First) > facts.MaxID || len(c.Second) > facts.MaxID {
+		return facts.Cursor{}
+	}
+	return c
 }
 
 func readUsersAnswer(body []byte) (all []membership.RawRecord, err error) {
@@ -61,9 +94,12 @@ func readOrganizationAnswer(body []byte) (r membership.RawRecord, err error) {
 	return r, err
 }
 
-// readListAnswer decodes at most limit users.
-func readListAnswer(body []byte, limit int) (l membership.RawUsers, err error) {
+// readListAnswer decodes at most limit users. Where the list continues is said only after a user whose record is too large: the caller
+// knows it of others.
+func readListAnswer(body []byte, limit int, by facts.SortKey) (l membership.RawUsers, err error) {
+	var decoder *envelope
 	err = readEnvelope(body, func(e *envelope) []member {
+		decoder = e
 		return []member{
 			{"users", true, func() error {
 				return e.list(limit, func() error {
@@ -76,8 +112,12 @@ func readListAnswer(body []byte, limit int) (l membership.RawUsers, err error) {
 			{"more", true, e.boolean(&l.More)},
 		}
 	})
-	if err == nil && l.More && len(l.Users) == 0 {
+	switch {
+	case err != nil || !l.More:
+	case len(l.Users) == 0:
 		err = errEmptyPage
+	case l.Users[len(l.Users)-1].Fault != nil:
+		l.Next = cursorAfter(decoder.tooLarge, by)
 	}
 	return l, err
 }

@@ -20,7 +20,8 @@ import (
 // misspelled version. Records are passed on unchecked, so that a faulty record does not invalidate a whole list. Errors
 // do not quote the answer.
 type envelope struct {
-	in *jsontext.Decoder
+	in       *jsontext.Decoder
+	tooLarge []byte // the last user's record that is
 }
 
 // member is a member that an object of the envelope may have.
@@ -189,33 +190,6 @@ func (e *envelope) boolean(into *bool) func() error {
 		*into = t.Bool()
 		return nil
 	}
-}
-
-// idIn returns the member id of an object, however large that is; "" if there is not exactly one that is a valid id.
-func idIn(object []byte) (found string) {
-	e := &envelope{in: jsontext.NewDecoder(bytes.NewBuffer(object), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
-	if err := e.open('{'); err != nil {
-		return ""
-	}
-	for e.in.PeekKind() == '"' {
-		name, err := e.in.ReadToken()
-		if err != nil {
-			return ""
-		}
-		if name.String() != "id" {
-			if err := e.in.SkipValue(); err != nil {
-				return ""
-			}
-			continue
-		}
-		if found != "" {
-			return ""
-		}
-		if found, err = e.id(); err != nil {
-			return ""
-		}
-	}
-	return found
 }
 
 func (e *envelope) id() (string, error) {

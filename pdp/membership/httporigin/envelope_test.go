@@ -27,7 +27,7 @@ func TestEnvelopePassesFaultyRecordsOn(t *testing.T) {
 		s, err := readUserAnswer([]byte(` {"version" : 7 , "user" : ` + record + "}\n"))
 		require.NoError(t, err)
 		assert.Equal(t, membership.RawRecord{Record: []byte(record), Version: 7}, s)
-		l, err := readListAnswer([]byte(`{"more": true, "users": [{"user": `+record+`}, {"version": 9, "user": {"id": "b"}}, {"user": {"id": "c"}}]}`), 5)
+		l, err := readListAnswer([]byte(`{"more": true, "users": [{"user": `+record+`}, {"version": 9, "user": {"id": "b"}}, {"user": {"id": "c"}}]}`), 5, facts.SortName)
 		require.NoError(t, err)
 		assert.Equal(t, record, string(l.Users[0].Record))
 		assert.Equal(t, []membership.RawRecord{{Record: []byte(record)}, {Record: []byte(`{"id": "b"}`), Version: 9}, {Record: []byte(`{"id": "c"}`)}}, l.Users)
@@ -46,15 +46,35 @@ func TestEnvelopeNamesRecordsThatAreTooLarge(t *testing.T) {
 		`{"id": 5, ` + large + `}`:                                    "",
 		`{"id": "` + strings.Repeat("i", membership.MaxRecord) + `"}`: "",
 	} {
-		l, err := readListAnswer([]byte(`{"users": [{"user": `+record+`, "version": 9}, {"user": {"id": "c"}}], "more": false}`), 5)
+		l, err := readListAnswer([]byte(`{"users": [{"user": `+record+`, "version": 9}, {"user": {"id": "c"}}], "more": false}`), 5, facts.SortName)
 		require.NoError(t, err)
 		assert.Equal(t, []membership.RawRecord{{Fault: membership.ErrRecordTooLarge, ID: id, Version: 9}, {Record: []byte(`{"id": "c"}`)}}, l.Users)
 	}
 }
 
+// A page may end with such a user, and even have nobody else.
+func TestListContinuesAfterARecordThatIsTooLarge(t *testing.T) {
+	large := `"id": "a", "username": "Ann", "last_login": "2026-01-02T03:04:05+01:00", "assignments": ["` + strings.Repeat("x", membership.MaxRecord) + `"]`
+	next := func(user string, by facts.SortKey) facts.Cursor {
+		l, err := readListAnswer([]byte(`{"users": [{"user": {"id": "z"}}, {"user": `+user+`}], "more": true}`), 5, by)
+		require.NoError(t, err)
+		return l.Next
+	}
+	named := `{"name": {"family": "Lee", "given": "Ann", "title": "Dr"}, ` + large + `}`
+	assert.Equal(t, facts.Cursor{ID: "a", First: "Lee", Second: "Ann"}, next(named, facts.SortName))
+	assert.Equal(t, facts.Cursor{ID: "a", First: "Ann"}, next(named, facts.SortUsername))
+	assert.Equal(t, facts.Cursor{ID: "a", First: "2026-01-02T02:04:05Z"}, next(named, facts.SortLastLogin))
+	assert.Equal(t, facts.Cursor{ID: "a"}, next(`{`+large+`}`, facts.SortName))
+	for _, unknown := range []string{
+		`{"name": {"family": 5}, ` + large + `}`, `{"name": {"family": "` + strings.Repeat("x", 2000) + `"}, ` + large + `}`, `{"ID": "a"}`,
+	} {
+		assert.Zero(t, next(unknown, facts.SortName))
+	}
+}
+
 func TestEnvelopeRejectsMalformedAnswers(t *testing.T) {
 	user := func(body string) error { _, err := readUserAnswer([]byte(body)); return err }
-	list := func(body string) error { _, err := readListAnswer([]byte(body), 2); return err }
+	list := func(body string) error { _, err := readListAnswer([]byte(body), 2, facts.SortName); return err }
 	ids := func(body string) error { _, _, err := readLocationsAnswer([]byte(body), 3, "b"); return err }
 	for _, c := range []struct {
 		read        func(string) error
@@ -132,7 +152,7 @@ func FuzzHTTPAnswers(f *testing.F) {
 		if s, err := readOrganizationAnswer(body); err == nil {
 			require.Equal(t, byte('['), s.Record[0])
 		}
-		if l, err := readListAnswer(body, 3); err == nil {
+		if l, err := readListAnswer(body, 3, facts.SortName); err == nil {
 			require.LessOrEqual(t, len(l.Users), 3)
 		}
 		if ids, _, err := readLocationsAnswer(body, 3, "b"); err == nil {

@@ -194,7 +194,7 @@ func TestOpenAPIAndDecoderAgree(t *testing.T) {
 		case "/membership/users/by-username":
 			_, err = readUsersAnswer([]byte(c.body))
 		case "/membership/users":
-			_, err = readListAnswer([]byte(c.body), 5)
+			_, err = readListAnswer([]byte(c.body), 5, facts.SortName)
 		case "/membership/organizations/by-location":
 			_, err = readOrganizationAnswer([]byte(c.body))
 		case "/membership/locations":

@@ -145,12 +145,15 @@ func (h *Origin) Users(ctx context.Context, q facts.UserQuery) (membership.RawUs
 	err := h.do(ctx, request{
 		path: "/users", query: query, maxBytes: min(n*(membership.MaxRecord+envelopeBytes), maxListBytes),
 		read: func(body []byte) (err error) {
-			page, err = readListAnswer(body, n)
+			page, err = readListAnswer(body, n, q.Sort)
 			return err
 		},
 	})
 	if err != nil {
 		return membership.RawUsers{}, err
+	}
+	if q.Sort == facts.SortDefaultLocation && q.Beneath != "" { // whether the value counts depends on where that location is
+		page.Next = facts.Cursor{}
 	}
 	return page, nil
 }

@@ -124,6 +124,41 @@ func TestSurveyOfDatabaseReportsFaultsAndMissingColumns(t *testing.T) {
 	}
 }
 
+// Pages of a list may have nobody but users whose records are too large. They end as any list does.
+func TestReadGoesOnAfterRecordsThatAreTooLarge(t *testing.T) {
+	a := origintest.NewApplication(t, fixture.WithUsers(``))
+	url := a.Serve().URL
+	read := func(answer func(after string) string) (*survey.Reading, error) {
+		a.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/users" {
+				return false
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(answer(r.URL.Query().Get("after"))))
+			return true
+		})
+		return survey.Read(t.Context(), survey.Config{Origin: httpOrigin(t, a, url), Vocabulary: fixture.Vocabulary()})
+	}
+	large := func(id string) string {
+		return `{"users": [{"user": {"id": "` + id + `", "name": {"title": "` + strings.Repeat("x", 1<<20) + `"}}, "version": 1}], "more": true}`
+	}
+	reading, err := read(func(after string) string {
+		return map[string]string{"": large("ann"), "ann": large("bob"), "bob": `{"users": [{"user": {"id": "eve"}, "version": 1}], "more": false}`}[after]
+	})
+	require.NoError(t, err)
+	require.Len(t, reading.Document.Users, 1)
+	assert.Equal(t, "eve", reading.Document.Users[0].ID)
+	assert.Equal(t, []string{`user "ann": the record has more than 1048576 bytes`, `user "bob": the record has more than 1048576 bytes`}, reading.LeftOut.All())
+
+	_, err = read(func(after string) string {
+		if after == "ann" {
+			return large("bob")
+		}
+		return large("ann")
+	})
+	assert.ErrorContains(t, err, "the list of users does not advance")
+}
+
 // What nothing can be decided about is left out, with everybody who is assigned there, and named.
 func TestReadLeavesOutWhatIsFaulty(t *testing.T) {
 	server := servertest.StartPostgres(t)

@@ -8,6 +8,9 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp/membership/record"
 )
 
+// maxStalled is how many pages without anybody new may follow each other: those whose records cannot be read are not known again.
+const maxStalled = 100
+
 // users reads all users: in one go if the origin can, a page at a time otherwise.
 func (s *survey) users(ctx context.Context) error {
 	if whole, ok := s.Origin.(membership.Snapshot); ok {
@@ -21,7 +24,7 @@ func (s *survey) users(ctx context.Context) error {
 			return nil
 		})
 	}
-	q := facts.UserQuery{Sort: facts.SortName, Limit: pageSize}
+	q, stalled := facts.UserQuery{Sort: facts.SortName, Limit: pageSize}, 0
 	for {
 		var page membership.RawUsers
 		if err := s.call(ctx, func(ctx context.Context) (err error) {
@@ -52,7 +55,10 @@ func (s *survey) users(ctx context.Context) error {
 		if page.Next.ID != "" {
 			last = page.Next
 		}
-		if last == q.After || page.Next.ID == "" && len(s.ids) == before {
+		if stalled++; len(s.ids) > before {
+			stalled = 0
+		}
+		if last == q.After || stalled > 0 && page.Next.ID == "" || stalled > maxStalled {
 			return errNoAdvance
 		}
 		q.After = last

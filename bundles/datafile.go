@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"regexp"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -84,12 +85,18 @@ func (d *dataFile) unreadable() error {
 	return Refusef(Malformed, "%q cannot be read: it is neither JSON nor YAML", short(d.name))
 }
 
+// faultyLine finds the line in an error of YAML, which may quote the file besides.
+var faultyLine = regexp.MustCompile(`\bline \d+`)
+
 // measureYAML counts the nodes of a YAML file and keeps their tree. The characters that can begin a node bound its size.
 func (d *dataFile) measureYAML(limit int) (used int, err error) {
 	if indicators(d.data) > 2*limit {
 		return 0, d.tooMany()
 	}
 	if d.root, err = parseYAML(d.data); err != nil {
+		if line := faultyLine.FindString(err.Error()); line != "" {
+			return 0, Refusef(Malformed, "%q cannot be read: it is no YAML at %s or above it", short(d.name), line)
+		}
 		return 0, d.unreadable()
 	}
 	if d.root == nil {

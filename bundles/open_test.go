@@ -93,7 +93,7 @@ func TestOpenErrors(t *testing.T) {
 	} {
 		revision, err := open(bundletest.FS(c.files), "app/decision")
 		assert.Nil(t, revision, name)
-		for _, wanted := range append(c.wanted, "policies here") {
+		for _, wanted := range append(c.wanted, "policy here") {
 			assert.ErrorContains(t, err, wanted, name)
 		}
 	}

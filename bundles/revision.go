@@ -55,6 +55,7 @@ type Revision struct {
 	compiler  *ast.Compiler
 	masks     *Revision            // the policy with the rules that hide parts of records; nil if there are none
 	filters   map[string][]ast.Ref // the tables of each, by its path
+	tables    []File               // the YAML files of its data, for [Revision.Position]
 	inputs    inputReads
 	constants map[string]bool
 	store     storage.Store
@@ -69,7 +70,7 @@ func Open(ctx context.Context, cfg Config) (*Revision, error) {
 		refusal := AsRefusal(err, Malformed)
 		refusal.Verified = verified
 		if cfg.Source != "" {
-			refusal.Err = fmt.Errorf("policies %s: %w", cfg.Source, err)
+			refusal.Err = fmt.Errorf("policy %s: %w", cfg.Source, err)
 		}
 		return nil, refusal
 	}
@@ -128,6 +129,7 @@ func (r *Revision) build(ctx context.Context, a *Archive, cfg Config) error {
 	if r.Golden, err = content.TakeGolden(); err != nil {
 		return err
 	}
+	r.tables = tablesOf(a)
 	if err := r.compile(ctx, content, cfg.Schema); err != nil {
 		return Refusef(Compile, "%w", err)
 	}

@@ -103,7 +103,7 @@ func (p *Policy) ResourceType(action string) string { return p.catalogue[action]
 
 // refuse returns a refusal of the policy.
 func (p *Policy) refuse(reason bundles.Reason, format string, args ...any) error {
-	return bundles.Refuse(reason, fmt.Errorf("policies %s: %w", p.revision.Source, fmt.Errorf(format, args...)))
+	return bundles.Refuse(reason, fmt.Errorf("policy %s: %w", p.revision.Source, fmt.Errorf(format, args...)))
 }
 
 func (p *Policy) prepareQueries(context.Context) error {

@@ -114,7 +114,7 @@ func TestFaultsInTablesRefuseThePolicy(t *testing.T) {
 		require.Error(t, err, name)
 		require.Nil(t, policy, name)
 		require.ErrorContains(t, err, c.wanted, name)
-		require.ErrorContains(t, err, "policies test", name)
+		require.ErrorContains(t, err, "policy test", name)
 	}
 }
 
@@ -197,7 +197,7 @@ func TestBrokenCellOfBuiltInTablesIsAFault(t *testing.T) {
 		bad := strings.Replace(string(good), from, to, 1)
 		require.NotEqual(t, string(good), bad, from)
 		_, err := pdp.Prepare(t.Context(), open(t, overlay(t, map[string]string{table: bad}), "authz/decision"))
-		assert.ErrorContains(t, err, "policies test", "%s in the place of %s", to, from)
+		assert.ErrorContains(t, err, "policy test", "%s in the place of %s", to, from)
 	}
 }
 

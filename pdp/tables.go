@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -49,12 +50,24 @@ func (p *Policy) checkTables(ctx context.Context) error {
 	found, _ := value.([]any)
 	errs := make([]error, 0, len(found))
 	for _, fault := range found {
-		errs = append(errs, p.refuse(bundles.Tables, "%v", fault))
+		errs = append(errs, p.refuse(bundles.Tables, "%s%v", p.positionOf(fmt.Sprint(fault)), fault))
 	}
 	if len(errs) == 0 {
 		return nil
 	}
 	return bundles.Refuse(bundles.Tables, errors.Join(errs...))
+}
+
+// positionOf returns the file and line of the cell that a fault begins with, such as "regional roles, ed_admin, reaches_down: ...".
+func (p *Policy) positionOf(fault string) string {
+	cell, _, _ := strings.Cut(fault, ":")
+	names := strings.Split(cell, ", ")
+	names = append(strings.Fields(names[0]), names[1:]...)
+	file, line := p.revision.Position(append(strings.Split(path.Dir(p.revision.Entrypoint), "/"), names...)...)
+	if line == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d: ", file, line)
 }
 
 // readTables reads the catalogue of actions and the vocabulary. Only a policy with a catalogue has rules for lists.

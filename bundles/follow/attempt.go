@@ -76,7 +76,7 @@ func (f *Follower) checkComparable(r *bundles.Revision) error {
 		return nil
 	}
 	return &bundles.Refusal{Reason: bundles.Unapproved, Temporary: true, Verified: r.Verified, Err: fmt.Errorf(
-		"policies %s: it cannot be compared with the policy that was in force before, which cannot be loaded from the state directory: repair the cause, "+
+		"policy %s: it cannot be compared with the policy that was in force before, which cannot be loaded from the state directory: repair the cause, "+
 			"or empty that directory to begin without comparing", r.Source)}
 }
 
@@ -91,7 +91,7 @@ func (f *Follower) save(r *bundles.Revision, found fetched) error {
 func (f *Follower) check(ctx context.Context, r *bundles.Revision) (candidate Candidate, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = &bundles.Refusal{Reason: bundles.Vetoed, Verified: r.Verified, Err: fmt.Errorf("policies %s: it cannot be checked: %v", r.Source, cause)}
+			err = &bundles.Refusal{Reason: bundles.Vetoed, Verified: r.Verified, Err: fmt.Errorf("policy %s: it cannot be checked: %v", r.Source, cause)}
 		}
 	}()
 	checking, cancel := context.WithTimeout(ctx, f.cfg.Source.checkTimeout)
@@ -103,7 +103,7 @@ func (f *Follower) check(ctx context.Context, r *bundles.Revision) (candidate Ca
 	refusal.Verified = r.Verified
 	if checking.Err() != nil { // a machine under load may need longer
 		refusal.Temporary = true
-		refusal.Err = fmt.Errorf("policies %s: it cannot be checked within %s: %w", r.Source, f.cfg.Source.checkTimeout, err)
+		refusal.Err = fmt.Errorf("policy %s: it cannot be checked within %s: %w", r.Source, f.cfg.Source.checkTimeout, err)
 	}
 	return nil, refusal
 }

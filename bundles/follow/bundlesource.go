@@ -40,7 +40,7 @@ func (b *BundleSource) Open(ctx context.Context, entrypoint string, schema []byt
 	found, err := b.source.fetch(ctx, seen{})
 	if err != nil {
 		refusal := bundles.AsRefusal(err, bundles.Unavailable)
-		refusal.Err = fmt.Errorf("policies %s: %w", b.source, err)
+		refusal.Err = fmt.Errorf("policy %s: %w", b.source, err)
 		return nil, refusal
 	}
 	return bundles.Open(ctx, bundles.Config{

@@ -21,7 +21,7 @@ func (f *Follower) open(ctx context.Context, found fetched) (r *bundles.Revision
 		Verification: f.cfg.Source.verification(), Limits: f.cfg.Source.limits, CheckRelease: state.checkRelease,
 	}
 	timeout := f.cfg.Source.checkTimeout
-	late := &bundles.Refusal{Reason: bundles.Compile, Temporary: true, Err: fmt.Errorf("policies %s: it does not compile within %s", cfg.Source, timeout)}
+	late := &bundles.Refusal{Reason: bundles.Compile, Temporary: true, Err: fmt.Errorf("policy %s: it does not compile within %s", cfg.Source, timeout)}
 	sum := found.digest()
 	if !f.compiling.begin(sum) {
 		return nil, late

@@ -75,6 +75,34 @@ func TestDiffOfALargeWorldIsSaidInWords(t *testing.T) {
 	require.NotContains(t, got.out, "too many")
 }
 
+// A name in a table that is misspelt is named by file and line, once, with those that there are.
+func TestMistypedNamesInTablesAreNamedByLine(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ from, to, says string }{
+		"a column": {"division: {place: any, user: covered, warn: true}", "divisio: {place: any, user: covered, warn: true}",
+			"regional matrix, user.view_locations, divisio: there is no such column, only division, region, region_in_division\n"},
+		"a member": {"public_health:       {offered_at: [division], reaches_down", "public_health:       {offered_at: [division], reach_down",
+			"regional roles, public_health: there is no member reach_down, only columns, offered_at, reaches_down, sees_patients\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			require.NoError(t, os.CopyFS(dir, policies.Files()))
+			table := filepath.Join(dir, "authz/regional/data.yaml")
+			text, err := os.ReadFile(table)
+			require.NoError(t, err)
+			before, _, ok := strings.Cut(string(text), c.from)
+			require.True(t, ok)
+			require.NoError(t, os.WriteFile(table, []byte(strings.Replace(string(text), c.from, c.to, 1)), 0o600))
+			got := run(t, nil, "diff", "built-in", dir)
+			require.Equal(t, statusFailed, got.status, got)
+			at := fmt.Sprintf("wardkeeper: policy %s: authz/regional/data.yaml:%d: ", dir, strings.Count(before, "\n")+1)
+			require.Contains(t, got.err, at+c.says)
+			require.Equal(t, 2, strings.Count(got.err, "\n"), "and that the right one is missing: %s", got.err)
+		})
+	}
+}
+
 // phones is a policy of one action that chiefs may do.
 const phones = `package authz
 

@@ -36,9 +36,15 @@ func DecodeApprovals(data []byte) ([]Approval, error) {
 	var file struct {
 		Approved []Approval `yaml:"approved"`
 	}
+	var document yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+	err := decoder.Decode(&document)
+	if err == nil {
+		if err = unknownInApproved(&document); err == nil {
+			err = document.Decode(&file)
+		}
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
@@ -60,6 +66,31 @@ func DecodeApprovals(data []byte) ([]Approval, error) {
 		known[a.ID] = true
 	}
 	return file.Approved, nil
+}
+
+// unknownInApproved returns the faults of members that an approved.yaml does not have.
+func unknownInApproved(document *yaml.Node) error {
+	if len(document.Content) == 0 {
+		return nil
+	}
+	faults := unknownMembers(document.Content[0], "approved")
+	list := memberOf(document.Content[0], "approved")
+	if list == nil || list.Tag == "!!null" {
+		return errors.Join(faults...)
+	}
+	if list.Kind != yaml.SequenceNode {
+		faults = append(faults, fmt.Errorf("line %d: approved: expected a list", list.Line))
+	}
+	for _, a := range list.Content {
+		members := []string{"id", "change", "reason"}
+		faults = append(faults, unknownMembers(a, members...)...)
+		for _, name := range members {
+			if v := memberOf(a, name); v != nil && v.Kind != yaml.ScalarNode {
+				faults = append(faults, fmt.Errorf("line %d: %s: expected a text", v.Line, name))
+			}
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // Approve notes the approvals at the changes. It returns a sentence about each that does not count: it is about no change, which was made

@@ -194,11 +194,13 @@ func TestApprovalsAreReadStrictly(t *testing.T) {
 	for text, fault := range map[string]string{
 		"approved:\n- id: " + id + "\n  change: c":                             "approval 1: give id, change and reason",
 		"approved:\n- {id: 52b1, change: c, reason: r}":                        "approval 1: id: expected the 32 hexadecimal digits",
-		"approved:\n- {id: " + id + ", change: c, reason: r, until: tomorrow}": "field until not found",
-		"aproved: []": "field aproved not found",
+		"approved:\n- {id: " + id + ", change: c, reason: r, until: tomorrow}": "line 2: there is no member until: it can have id, change, reason",
+		"aproved: []": "line 1: there is no member aproved: it can have approved",
 		"approved:\n- {id: " + id + ", change: c, reason: r}\n- {id: " + id + ", change: c, reason: r}": "comes twice",
-		"approved: []\n---\napproved: []":            "expected one document",
-		strings.Repeat("#", proof.MaxApprovedSize+1): "more than",
+		"approved: true": "line 1: approved: expected a list",
+		"approved:\n- {id: " + id + ", change: c, reason: [r]}": "line 2: reason: expected a text",
+		"approved: []\n---\napproved: []":                       "expected one document",
+		strings.Repeat("#", proof.MaxApprovedSize+1):            "more than",
 	} {
 		_, err := proof.DecodeApprovals([]byte(text))
 		require.ErrorContains(t, err, fault, "%.80s", text)

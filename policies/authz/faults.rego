@@ -13,7 +13,7 @@ faults contains fault if some fault in health_system.faults
 faults contains fault if some fault in practice_group.faults
 
 # A word that nobody reads may be a misspelt one, and what it was to say is not in force.
-faults contains sprintf("%s: there is no member %s", [where, member]) if {
+faults contains sprintf("%s: there is no member %s, only %s", [where, member, concat(", ", object.keys(members))]) if {
 	some [where, entry, members] in _tables
 	some member, _ in entry
 	not member in object.keys(members)

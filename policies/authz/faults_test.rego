@@ -64,6 +64,14 @@ test_fault_of_a_row_that_is_missing_is_named if {
 test_fault_of_a_column_that_one_row_alone_has_is_named if {
 	changed := json.patch(data.authz.regional.matrix, [{"op": "add", "path": "assignment.add/district", "value": "no"}])
 	faults := data.authz.faults with data.authz.regional.matrix as changed
+	_only(faults, "regional matrix, assignment.add, district: there is no such column, only division, region, region")
+}
+
+test_fault_of_a_role_whose_column_one_row_alone_has_is_named if {
+	changed := json.patch(data.authz.regional.matrix, [{"op": "add", "path": "assignment.add/district", "value": "no"}])
+	patch := {"op": "replace", "path": "ed_admin/columns/facility", "value": "district"}
+	roles := json.patch(_roles_of("regional"), [patch])
+	faults := data.authz.faults with data.authz.regional.matrix as changed with data.authz.regional.roles as roles
 	count(faults) == count(data.authz.regional.matrix) - 1
 	"regional matrix, user.list, district: got nothing, expected no or {place, user}" in faults
 }
@@ -110,7 +118,10 @@ test_fault_in_the_roles_is_named[note] if {
 		},
 		"a misspelt member": {
 			"patch": {"op": "add", "path": "ed_admin/colums", "value": {"facility": "region"}},
-			"told": {"regional roles, ed_admin: there is no member colums"},
+			"told": {concat("", [
+				"regional roles, ed_admin: there is no member colums, ",
+				"only columns, offered_at, reaches_down, sees_patients",
+			])},
 		},
 		"a column that the role does not reach": {
 			"patch": {"op": "add", "path": "ed_admin/columns/division", "value": "division"},
@@ -176,7 +187,10 @@ test_fault_in_the_actions_is_named[note] if {
 		},
 		"a misspelt member": {
 			"patch": {"op": "add", "path": "user.edit/read_onyl", "value": true},
-			"told": {"practice_group actions, user.edit: there is no member read_onyl"},
+			"told": {concat("", [
+				"practice_group actions, user.edit: there is no member read_onyl, only allow_self, crosses_organizations, ",
+				"model, needs_no_current_location, properties, read_only, required_rules, resource, rules",
+			])},
 		},
 		"needing no current location, as a text": {
 			"patch": {"op": "add", "path": "access.change/needs_no_current_location", "value": "yes"},

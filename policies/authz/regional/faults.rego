@@ -45,8 +45,30 @@ faults contains sprintf("regional roles, %s, columns, %s: %s", [role, kind, unre
 	not _reaches(entry, kind)
 }
 
-# A column of one row is one of all rows.
-_columns := {column | some cells in data.authz.regional.matrix; some column, _ in cells; column != "rule"}
+# A column that one row alone has, and that no role gives, is a misspelt one.
+faults contains sprintf("regional matrix, %s, %s: there is no such column, only %s", [row, column, columns]) if {
+	some row, cells in data.authz.regional.matrix
+	some column, _ in cells
+	not column in _columns
+	column != "rule"
+	columns := concat(", ", _columns)
+}
+
+# A column of several rows, or of a role, is one of all rows.
+_columns := {column |
+	some cells in data.authz.regional.matrix
+	some column, _ in cells
+	column != "rule"
+	_is_column(column)
+}
+
+_is_column(column) if count({row | some row, cells in data.authz.regional.matrix; cells[column]}) > 1
+
+_is_column(column) if {
+	some entry in data.authz.regional.roles
+	some column_of_role in entry.columns
+	column == column_of_role
+}
 
 # Where a role that does not reach down is offered at several kinds, its holder at one may stand at another by another
 # role.

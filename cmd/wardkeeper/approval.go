@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
@@ -32,9 +31,6 @@ func decodeApprovals(data []byte, name string) ([]proof.Approval, error) {
 	return all, nil
 }
 
-// maxUnapproved limits the changes that a refusal names.
-const maxUnapproved = 5
-
 // checkApproved refuses a policy that allows what the one in force denies, unless its bundle approves the change, or of which not
 // everything could be compared. The policy that a sidecar begins with has none before it.
 func (s *sidecar) checkApproved(ctx context.Context, r *bundles.Revision) error {
@@ -58,28 +54,39 @@ func (s *sidecar) checkApproved(ctx context.Context, r *bundles.Revision) error 
 		return bundles.Refusef(bundles.Unapproved, "it cannot be compared with the policy in force: %w", err)
 	}
 	ignored := report.Approve(approvals)
-	if text := unapproved(report); text != "" {
-		return bundles.Refusef(bundles.Unapproved, "%s", strings.Join(append([]string{text}, ignored[:min(maxUnapproved, len(ignored))]...), "; "))
+	if text := unapproved(report, ignored); text != "" {
+		return bundles.Refusef(bundles.Unapproved, "%s", text)
 	}
 	return nil
 }
 
-// unapproved says which changes are not approved, and what was not compared; "" if there is nothing.
-func unapproved(report *proof.Differences) string {
-	var texts []string
-	for i := range report.Changes {
-		if c := &report.Changes[i]; c.Kind == proof.Granted && c.Approved == "" && len(texts) < maxUnapproved {
-			texts = append(texts, fmt.Sprintf("%s %s", c.ID, c.Sentence))
-		}
+// maxSentence limits the characters of a sentence in a refusal, which has one of each kind and counts the others: it is a line of the log.
+const maxSentence = 200
+
+// unapproved says which change is not approved, what was not compared, and which approval does not count; "" if there is nothing.
+func unapproved(report *proof.Differences, ignored []string) string {
+	var text string
+	missing := report.ToApprove()
+	switch {
+	case len(missing) > 0:
+		text = fmt.Sprintf("it allows what the policy in force denies, in %s without approval: %s", terminal.Count(len(missing), "change"),
+			firstOf(missing, func(a proof.Approval) string { return a.ID + " " + a.Change }))
+	case len(report.NotExplored) > 0:
+		text = "not everything can be compared with the policy in force: " + firstOf(report.NotExplored, func(what string) string { return what })
+	default:
+		return ""
 	}
-	if n := report.Unapproved(); n > 0 {
-		if more := n - len(texts); more > 0 {
-			texts = append(texts, fmt.Sprintf("and %d more", more))
-		}
-		return fmt.Sprintf("it allows what the policy in force denies, in %s without approval: %s", terminal.Count(n, "change"), strings.Join(texts, "; "))
+	if len(ignored) > 0 {
+		text += "; " + firstOf(ignored, func(why string) string { return why })
 	}
-	if len(report.NotExplored) > 0 {
-		return "not everything can be compared with the policy in force: " + strings.Join(report.NotExplored[:min(maxUnapproved, len(report.NotExplored))], "; ")
+	return text + `; "wardkeeper diff" with both policies shows all, and what approves it`
+}
+
+// firstOf returns the sentence of the first, and how many others there are.
+func firstOf[T any](all []T, sentence func(T) string) string {
+	text := shortened(sentence(all[0]), maxSentence)
+	if len(all) > 1 {
+		text += fmt.Sprintf(" (and %d more)", len(all)-1)
 	}
-	return ""
+	return text
 }

@@ -72,3 +72,23 @@ users: [{id: bob, default_location: metro, assignments: [{location: metro, role:
 	write("authz.rego", phones)
 	require.False(t, bobMay(startServer(t, args...)), "the same as before")
 }
+
+// A refusal is a line of the log: it names one change, counts the others, and says how to see all.
+func TestRefusalIsShort(t *testing.T) {
+	t.Parallel()
+	report := &proof.Differences{NotExplored: []string{"one world", "another"}}
+	for _, id := range []string{"1", "2", "3"} {
+		report.Changes = append(report.Changes, proof.Difference{ID: strings.Repeat(id, 32), Kind: proof.Granted, Sentence: strings.Repeat("standing somewhere, ", 50)})
+	}
+	ignored := []string{strings.Repeat("the approval of nothing ", 50), "another approval"}
+	text := unapproved(report, ignored)
+	require.Contains(t, text, "in 3 changes without approval: "+strings.Repeat("1", 32)+" standing somewhere, ")
+	require.Contains(t, text, "… (and 2 more); the approval of nothing ")
+	require.Contains(t, text, "… (and 1 more); \"wardkeeper diff\" with both policies shows all")
+	require.Less(t, len(text), 3*maxSentence)
+
+	report.Changes = nil
+	require.Contains(t, unapproved(report, nil), "not everything can be compared with the policy in force: one world (and 1 more); ")
+	report.NotExplored = nil
+	require.Empty(t, unapproved(report, ignored), "what is approved for nothing does no harm")
+}

@@ -43,7 +43,7 @@ its own account and by every account under its control: those whose password it 
 it gives them the password or the address. --control says otherwise; user.edit belongs there if editing a user can change the address to
 which passwords are sent. What the attacker is given by people who are not under its control is no attack.
 
-Each organization is attacked by itself, from each account that differs in more than its id from others. "none" is said only if
+Each organization is attacked by itself, from each account that differs in more than its id from others. "NONE" is said only if
 everything up to --depth changes was looked at. What was left out is listed. Changes that race are prevented by guards, and left out too.
 
 Each step is printed as a command that asks it again. With --output its directory is written, so that it can be pasted.

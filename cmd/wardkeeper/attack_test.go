@@ -30,7 +30,7 @@ func TestAttackPrintsStepsThatCanBeAsked(t *testing.T) {
 	require.Contains(t, got.out, "FOUND  power in sisters by 2 changes, from o'marta (entity_admin at mercy)\n  1. o'marta: user.invite on helen at mercy, role: entity_admin (SYS-2)\n     wardkeeper ask ")
 	require.Contains(t, got.out, "\n  2. o'marta: user.reset_password on helen, standing at mercy; the account is now under the attacker's control (SYS-1)\n")
 	require.Contains(t, got.out, "\n  so o'marta controls an account, helen, that is system_admin at sisters and may now ")
-	require.Contains(t, got.out, "\nNONE   last-administrator in sisters up to 2 changes, from entity_admin\n")
+	require.Contains(t, got.out, "\nNONE   nothing up to 2 changes leads to nobody left in charge in sisters, from entity_admin\n")
 	require.Contains(t, got.out, "control: user.reset_password, user.invite\n")
 	steps := 0
 	for line := range strings.Lines(got.out) {
@@ -68,7 +68,7 @@ func TestAttackSaysHowMuchItLookedAt(t *testing.T) {
 	}
 	got = run(t, nil, "attack", "--directory", file, "--depth", "3", "--goal", "strand", "--max-states", "2")
 	require.Equal(t, statusOpen, got.status, got)
-	require.Contains(t, got.out, "OPEN   strand in sisters, from ")
+	require.Contains(t, got.out, "OPEN   a stranded user in sisters, from ")
 	require.Contains(t, got.out, "not everything up to 3 changes was looked at")
 }
 

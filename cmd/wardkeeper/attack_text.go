@@ -69,12 +69,15 @@ func rolesOfAttacker(f *attack.Finding) string {
 	return strings.Join(slices.Compact(roles), " and ")
 }
 
+// reachedWords says what has come about where a goal is reached.
+var reachedWords = map[string]string{attack.Power: "power", attack.Strand: "a stranded user", attack.LastAdministrator: "nobody left in charge"}
+
 func (a *attackFlags) lines(report *attackReport) []string {
 	var lines []string
 	none, open := map[string][]string{}, map[string][]string{}
 	for _, g := range grouped(report.Report) {
 		f := g.shortest
-		where := f.Goal + " in " + terminal.Printable(f.Organization)
+		where := reachedWords[f.Goal] + " in " + terminal.Printable(f.Organization)
 		switch {
 		case f.Outcome == attack.Found:
 			lines = append(lines, a.path(g, where)...)
@@ -85,7 +88,7 @@ func (a *attackFlags) lines(report *attackReport) []string {
 		}
 	}
 	for _, where := range slices.Sorted(maps.Keys(none)) {
-		lines = append(lines, fmt.Sprintf("NONE   %s up to %s, from %s", where, terminal.Count(report.Depth, "change"), strings.Join(none[where], "; ")))
+		lines = append(lines, fmt.Sprintf("NONE   nothing up to %s leads to %s, from %s", terminal.Count(report.Depth, "change"), where, strings.Join(none[where], "; ")))
 	}
 	for _, where := range slices.Sorted(maps.Keys(open)) {
 		lines = append(lines, fmt.Sprintf("OPEN   %s, from %s: none found, but not everything up to %s was looked at, because there are too many states (--max-states is %d) or records",

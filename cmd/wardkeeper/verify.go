@@ -20,6 +20,7 @@ import (
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
+	"github.com/wardkeeper/wardkeeper/pdp/proof/explore"
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
@@ -205,18 +206,38 @@ func (v *verification) print(p process, r *proof.Report) error {
 	for _, b := range r.Bound {
 		lines = append(lines, "  - "+b)
 	}
-	if len(r.Gaps) > 0 {
-		lines = append(lines, "Nothing is proved about what these lines would do otherwise: either they are not needed, or the bound is too small for them:")
-	}
-	for _, g := range r.Gaps {
-		lines = append(lines, fmt.Sprintf("  - %s:%d: %s", terminal.Printable(g.File), g.Line, g.Why))
-	}
+	lines = append(lines, v.gaps(r.Gaps)...)
 	for _, line := range lines {
 		if err := printLine(p.stdout, line); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// gaps lists what the rules say that no case was about, for whoever writes them.
+func (v *verification) gaps(all []explore.Gap) []string {
+	if len(all) == 0 {
+		return nil
+	}
+	lines := []string{
+		fmt.Sprintf("What is proved above holds. For whoever writes the rules, %s that no case above tries both ways:", terminal.Count(len(all), "line")),
+		"to change one of them may go unnoticed, so let a Rego test say what it is for, or leave it out.",
+	}
+	source := policies.Files()
+	if v.bundle != "" {
+		source = os.DirFS(v.bundle) // an archive has no lines to be shown
+	}
+	for _, g := range all {
+		text := fmt.Sprintf("  - %s:%d: %s", g.File, g.Line, g.Why)
+		if data, err := fs.ReadFile(source, g.File); err == nil {
+			if rows := strings.Split(string(data), "\n"); g.Line <= len(rows) {
+				text += ": " + shortened(strings.TrimSpace(rows[g.Line-1]), 100)
+			}
+		}
+		lines = append(lines, terminal.Printable(text))
+	}
+	return lines
 }
 
 // class lists the sentences of a class, and its example.

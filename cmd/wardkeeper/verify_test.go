@@ -67,6 +67,15 @@ func TestVerifyRefusesWhatItCannotRead(t *testing.T) {
 	}
 }
 
+// Lines of the rules that no case tries both ways are shown with their text, from a folder.
+func TestVerifyShowsGapsWithTheirText(t *testing.T) {
+	t.Parallel()
+	got := run(t, nil, "verify", policyFolder(t, phones+"\nallow if input.subject.id == \"alice\"\n"))
+	require.Equal(t, statusOK, got.status, got)
+	require.Regexp(t, `For whoever writes the rules, \d+ lines? that no case above tries both ways:\n`, got.out)
+	require.Contains(t, got.out, `: it never holds: allow if input.subject.id == "alice"`+"\n")
+}
+
 func TestVerifyListsClasses(t *testing.T) {
 	t.Parallel()
 	got := run(t, nil, "verify", policyFolder(t, phones), "--classes", "--action", "phone.answer")

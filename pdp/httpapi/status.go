@@ -69,12 +69,16 @@ func appendPolicyProblems(out []byte, s PolicyStatus) []byte {
 		Stale    bool           `json:"stale,omitempty"`
 		Attempt  *PolicyAttempt `json:"last_attempt,omitempty"`
 		Refused  *PolicyAttempt `json:"refused,omitempty"`
+		Note     string         `json:"note,omitempty"`
 	}
 	problems.Attempt, problems.Refused = s.Attempt.public(), s.Refused.public()
 	if problems.Attempt == nil && problems.Refused == nil && !s.FromDisk && !s.Stale {
 		return out
 	}
 	problems.Revision, problems.FromDisk, problems.Stale = s.ID, s.FromDisk, s.Stale
+	if problems.Refused != nil && s.ID != "" && !s.Stale {
+		problems.Note = "The policy of the source is refused. The one before it stays in force."
+	}
 	data, err := json.Marshal(problems)
 	if err != nil {
 		return out // cannot happen: strings and times only

@@ -62,12 +62,14 @@ func TestReadinessShowsPolicyProblemsWithoutMessages(t *testing.T) {
 		"no problem":    {PolicyStatus{ID: "r1", Attempt: &PolicyAttempt{At: at, Outcome: "unchanged"}}, `{"ready":true}`},
 		"refused": {PolicyStatus{ID: "r1", Attempt: unsigned, Refused: unsigned},
 			`{"ready":true,"policy":{"revision":"r1","last_attempt":{"at":"2026-11-01T08:00:00Z","outcome":"refused","reason":"unsigned"},` +
-				`"refused":{"at":"2026-11-01T08:00:00Z","outcome":"refused","reason":"unsigned"}}}`},
+				`"refused":{"at":"2026-11-01T08:00:00Z","outcome":"refused","reason":"unsigned"},"note":"The policy of the source is refused. The one before it stays in force."}}`},
 		"refused, then gone": {PolicyStatus{ID: "r1", Attempt: gone, Refused: unsigned},
 			`{"ready":true,"policy":{"revision":"r1","last_attempt":{"at":"2026-11-01T08:00:00Z","outcome":"unavailable","reason":"unavailable"},` +
-				`"refused":{"at":"2026-11-01T08:00:00Z","outcome":"refused","reason":"unsigned"}}}`},
+				`"refused":{"at":"2026-11-01T08:00:00Z","outcome":"refused","reason":"unsigned"},"note":"The policy of the source is refused. The one before it stays in force."}}`},
 		"from disk": {PolicyStatus{ID: "r1", FromDisk: true}, `{"ready":true,"policy":{"revision":"r1","from_disk":true}}`},
 		"stale":     {PolicyStatus{ID: "r1", Stale: true}, `{"ready":true,"policy":{"revision":"r1","stale":true}}`},
+		"refused for so long that it is stale": {PolicyStatus{ID: "r1", Stale: true, Refused: unsigned},
+			`{"ready":true,"policy":{"revision":"r1","stale":true,"refused":{"at":"2026-11-01T08:00:00Z","outcome":"refused","reason":"unsigned"}}}`},
 	} {
 		policy = c.status
 		assert.Equal(t, c.ready, h.do("GET", "/ready", "").body, name)

@@ -56,7 +56,9 @@ func (r *run) holdersAt(at *location, governed, administers map[int]bool) {
 		}
 	}
 	for _, i := range slices.Sorted(maps.Keys(groupOf)) {
-		r.rowsOf(users[i], at, r.own(groupOf[i], at, i))
+		if counts := r.own(groupOf[i], at, i); len(counts) > 0 {
+			r.held = append(r.held, held{users[i], at, counts})
+		}
 	}
 	if at.Parent() != nil {
 		at.byKind = nil

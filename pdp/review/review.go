@@ -165,10 +165,13 @@ func (s *shared) report(done []chan *run, ahead <-chan struct{}) error {
 		if r.err != nil {
 			return r.err
 		}
-		s.counts.Rows += len(r.rows)
-		for _, row := range r.rows {
-			if err := s.Row(row); err != nil {
-				return err
+		for _, h := range r.held {
+			rows := r.rowsOf(h)
+			s.counts.Rows += len(rows)
+			for _, row := range rows {
+				if err := s.Row(row); err != nil {
+					return err
+				}
 			}
 		}
 		if s.comparing() {
@@ -213,7 +216,7 @@ type run struct {
 	reviewer *pdp.Reviewer
 	root     *location
 	was      *pdp.Reviewer // nil: policies are not compared
-	rows     []Row
+	held     []held
 	orphans  []Orphan
 	touched  map[group]map[string]bool
 
@@ -232,6 +235,14 @@ type run struct {
 	numbered
 	reaches
 	err error // the first one, which ends the run
+}
+
+// held is a role that a user holds at a location, with the numbers of what it gives by kind of row. Those who hold alike share them:
+// organizations wait in memory for those before them.
+type held struct {
+	user   *facts.User
+	at     *location
+	counts []int
 }
 
 // kindOfRow is what a question can be a row of.
@@ -276,19 +287,19 @@ func (r *shared) unassigned() error {
 	return nil
 }
 
-// rowsOf makes the rows of one subject at one location.
-func (r *run) rowsOf(u *facts.User, at *location, counts []int) {
-	first := len(r.rows)
-	for id, n := range counts {
+// rowsOf returns the rows of one subject at one location.
+func (r *run) rowsOf(h held) (rows []Row) {
+	for id, n := range h.counts {
 		if n == 0 {
 			continue
 		}
 		k := r.kind(uint16(id))
-		r.rows = append(r.rows, Row{u, u.AssignmentAt(at.ID()).Role, at.Location, k.action, k.over, n, k.rule, k.changes, k.change})
+		rows = append(rows, Row{h.user, h.user.AssignmentAt(h.at.ID()).Role, h.at.Location, k.action, k.over, n, k.rule, k.changes, k.change})
 	}
-	slices.SortFunc(r.rows[first:], func(a, b Row) int {
+	slices.SortFunc(rows, func(a, b Row) int {
 		return comparePairs(a.Action, b.Action, a.Over, b.Over, a.Rule, b.Rule)
 	})
+	return rows
 }
 
 // comparePairs compares pairs of texts, the first pair first.

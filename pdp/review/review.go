@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -105,9 +104,9 @@ func Run(ctx context.Context, cfg Config) (Counts, error) {
 	if err := s.findUnknown(); err != nil {
 		return Counts{}, err
 	}
-	done := make([]chan *run, len(s.roots))
+	done := make([]chan *findings, len(s.roots))
 	for i := range done {
-		done[i] = make(chan *run, 1)
+		done[i] = make(chan *findings, 1)
 	}
 	next, ahead := make(chan int), make(chan struct{}, maxAhead)
 	var working sync.WaitGroup
@@ -145,14 +144,14 @@ func Run(ctx context.Context, cfg Config) (Counts, error) {
 }
 
 // report sends what was found, organization by organization.
-func (s *shared) report(done []chan *run, ahead <-chan struct{}) error {
+func (s *shared) report(done []chan *findings, ahead <-chan struct{}) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for _, organization := range done {
-		var r *run
-		for r == nil {
+		var f *findings
+		for f == nil {
 			select {
-			case r = <-organization:
+			case f = <-organization:
 			case <-tick.C:
 				if s.Progress != nil {
 					s.Progress(int(s.reviewed.Load()), len(s.locations))
@@ -162,11 +161,11 @@ func (s *shared) report(done []chan *run, ahead <-chan struct{}) error {
 			}
 		}
 		<-ahead
-		if r.err != nil {
-			return r.err
+		if f.err != nil {
+			return f.err
 		}
-		for _, h := range r.held {
-			rows := r.rowsOf(h)
+		for _, h := range f.held {
+			rows := f.rowsOf(h)
 			s.counts.Rows += len(rows)
 			for _, row := range rows {
 				if err := s.Row(row); err != nil {
@@ -175,11 +174,11 @@ func (s *shared) report(done []chan *run, ahead <-chan struct{}) error {
 			}
 		}
 		if s.comparing() {
-			s.touched(r.touched)
+			s.touched(f.touched)
 			continue
 		}
-		s.counts.Orphans += len(r.orphans)
-		for _, orphan := range r.orphans {
+		s.counts.Orphans += len(f.orphans)
+		for _, orphan := range f.orphans {
 			if err := s.Orphan(orphan); err != nil {
 				return err
 			}
@@ -216,9 +215,7 @@ type run struct {
 	reviewer *pdp.Reviewer
 	root     *location
 	was      *pdp.Reviewer // nil: policies are not compared
-	held     []held
-	orphans  []Orphan
-	touched  map[group]map[string]bool
+	*findings
 
 	targetsOf []*targets // of the organization; nil until needed
 	made      int64      // decisions
@@ -226,7 +223,6 @@ type run struct {
 	profiles  map[string]int // numbers of what is known of users, from when they are needed
 	profileOf map[int]int    // by user
 
-	kinds []kindOfRow    // by id, as far as they were needed
 	words map[string]int // that keys are made of, as far as they were needed
 	key   []byte
 
@@ -234,28 +230,12 @@ type run struct {
 	keyOfLocation map[*facts.Location][]byte
 	numbered
 	reaches
-	err error // the first one, which ends the run
-}
-
-// held is a role that a user holds at a location, with the numbers of what it gives by kind of row. Those who hold alike share them:
-// organizations wait in memory for those before them.
-type held struct {
-	user   *facts.User
-	at     *location
-	counts []int
-}
-
-// kindOfRow is what a question can be a row of.
-type kindOfRow struct {
-	action, over, rule string
-	changes            bool
-	change             string // [Gained], [Lost] or ""
 }
 
 // organization reviews one organization.
-func (s *shared) organization(reviewer, was *pdp.Reviewer, root *location) *run {
-	r := &run{shared: s, reviewer: reviewer, was: was, root: root, words: map[string]int{}, touched: map[group]map[string]bool{},
-		keyOfUser: map[*facts.User]*userKey{}, keyOfLocation: map[*facts.Location][]byte{}}
+func (s *shared) organization(reviewer, was *pdp.Reviewer, root *location) *findings {
+	r := &run{shared: s, reviewer: reviewer, was: was, root: root, findings: &findings{touched: map[group]map[string]bool{}},
+		words: map[string]int{}, keyOfUser: map[*facts.User]*userKey{}, keyOfLocation: map[*facts.Location][]byte{}}
 	all := s.Directory.AllUsers()
 	governed, administers := map[int]bool{}, map[int]bool{}
 	root.walk(func(at *location) bool {
@@ -270,7 +250,8 @@ func (s *shared) organization(reviewer, was *pdp.Reviewer, root *location) *run 
 	}
 	root.byKind = nil
 	s.decisions.Add(r.made)
-	return r
+	r.kinds = r.allKinds()
+	return r.findings
 }
 
 // unassigned reports the accounts that no organization has.
@@ -285,21 +266,6 @@ func (r *shared) unassigned() error {
 		}
 	}
 	return nil
-}
-
-// rowsOf returns the rows of one subject at one location.
-func (r *run) rowsOf(h held) (rows []Row) {
-	for id, n := range h.counts {
-		if n == 0 {
-			continue
-		}
-		k := r.kind(uint16(id))
-		rows = append(rows, Row{h.user, h.user.AssignmentAt(h.at.ID()).Role, h.at.Location, k.action, k.over, n, k.rule, k.changes, k.change})
-	}
-	slices.SortFunc(rows, func(a, b Row) int {
-		return comparePairs(a.Action, b.Action, a.Over, b.Over, a.Rule, b.Rule)
-	})
-	return rows
 }
 
 // comparePairs compares pairs of texts, the first pair first.

@@ -123,36 +123,30 @@ func withReason(answer, reason *ast.Term) *ast.Term {
 	return ast.ObjectTerm(items...)
 }
 
-// changedReasons returns a change for each reason that one side gives and the other does not, where they answer alike otherwise.
-func (p *Part) changedReasons(before, after []Class) (all []Change) {
+// changedReasons returns a change for each reason that one side gives and the other does not, in cases that one class of each side has; and
+// one for the rest of these cases, if the answers differ otherwise.
+func (p *Part) changedReasons(before, after Class, both diagram.Node) (all []Change) {
 	reasons := slices.Concat(p.Sides[0].sortedReasons(p.World), p.Sides[1].sortedReasons(p.World))
 	slices.SortFunc(reasons, func(a, b diagram.Node) int { return p.TermOf(a).Value.Compare(p.TermOf(b).Value) })
-	reasons = slices.Compact(reasons)
-	gives := func(side int, reason diagram.Node) diagram.Node {
-		if when, ok := p.Sides[side].reasons[reason]; ok {
-			return when
+	given := func(side int, by Class, reason diagram.Node) diagram.Node {
+		when, ok := p.Sides[side].reasons[reason]
+		if !ok || by.Answer == nil {
+			return diagram.False
 		}
-		return diagram.False
+		return p.And(both, when)
 	}
-	for _, a := range before {
-		for _, b := range after {
-			alike := diagram.False
-			if a.Answer == b.Answer && a.Answer != nil {
-				alike = p.And(a.Condition, b.Condition)
-			}
-			if alike == diagram.False {
-				continue
-			}
-			for _, reason := range reasons {
-				was, is := p.And(alike, gives(0, reason)), p.And(alike, gives(1, reason))
-				if lost := p.Except(was, is); lost != diagram.False {
-					all = append(all, Change{withReason(a.Answer, p.TermOf(reason)), b.Answer, lost})
-				}
-				if gained := p.Except(is, was); gained != diagram.False {
-					all = append(all, Change{a.Answer, withReason(b.Answer, p.TermOf(reason)), gained})
-				}
-			}
+	rest := both
+	for _, reason := range slices.Compact(reasons) {
+		was, is := given(0, before, reason), given(1, after, reason)
+		if lost := p.Except(was, is); lost != diagram.False {
+			all, rest = append(all, Change{withReason(before.Answer, p.TermOf(reason)), after.Answer, lost}), p.Except(rest, lost)
 		}
+		if gained := p.Except(is, was); gained != diagram.False {
+			all, rest = append(all, Change{before.Answer, withReason(after.Answer, p.TermOf(reason)), gained}), p.Except(rest, gained)
+		}
+	}
+	if before.Answer != after.Answer && rest != diagram.False {
+		all = append(all, Change{before.Answer, after.Answer, rest})
 	}
 	return all
 }

@@ -269,16 +269,17 @@ func (p *Part) Changes() (all []Change, err error) {
 	defer diagram.Guard(&err)
 	for _, a := range before {
 		for _, b := range after {
-			if a.Answer == b.Answer { // a term has one leaf
+			if a.Answer == b.Answer && (!p.Sides[0].Coarse || a.Answer == nil) { // a term has one leaf
 				continue
 			}
-			if both := p.And(a.Condition, b.Condition); both != diagram.False {
+			switch both := p.And(a.Condition, b.Condition); {
+			case both == diagram.False:
+			case p.Sides[0].Coarse:
+				all = append(all, p.changedReasons(a, b, both)...)
+			default:
 				all = append(all, Change{a.Answer, b.Answer, both})
 			}
 		}
-	}
-	if p.Sides[0].Coarse {
-		all = append(all, p.changedReasons(before, after)...)
 	}
 	return all, nil
 }

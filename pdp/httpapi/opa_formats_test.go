@@ -100,9 +100,11 @@ func TestYAMLBodies(t *testing.T) {
 	assert.Equal(t, `"plain text"`, ask("/v0/data/x", "plain text\n").body)
 	assert.Equal(t, `{"responses":{"k":{"result":{"x":1,"z":2}}}}`, ask("/v1/batch/data/x", "inputs: {k: {x: 1}}\ncommon_input: {z: 2}\n").body)
 	assert.Equal(t, `null`, ask("/", "# nothing\n").body)
+	assert.Equal(t, `{"a!":"!","b":"! 1","c":"x ! y","d":"`+"\u2028"+`"}`, ask("/", "a!: '!' # !\nb: \"! 1\"\nc: x ! y\nd: \"\\u2028\"\n").body)
 	assert.Equal(t, `"a"`, h.post("/", gzipped(t, "--- a\n"), "Content-Type", "text/x-yaml", "Content-Encoding", "gzip").body)
 	for _, odd := range []string{
-		"a: 1\na: 2", "a: &x 1\nb: *x", "a: &x 1", "a: !!str 1", "a: !x y", "<<: {a: 1}\n", "1: a", "true: a", "? [a]\n: b", "a: yes", "a: Off", "y: 1",
+		"a: 1\na: 2", "a: &x 1\nb: *x", "a: &x 1", "a: !!str 1", "a: !x y", "a: ! 1", "é: [x, ! true]\r\n", "\ufeffa: !\r  1", "! a: 1", "a:\n- !\n  - 1", "!", "a: !<!> 1",
+		"a: \"x\u2028y\"", "a: x\u2029y", "a: 'x\u0085y'", "<<: {a: 1}\n", "1: a", "true: a", "? [a]\n: b", "a: yes", "a: Off", "y: 1",
 		"a: 010", "a: 0x10", "a: 0o10", "a: 1_000", "a: 1:30", "a: 2001-12-14", "a: .5", "a: 5.", "a: +1", "a: .inf", "a: .NaN", "a: 1e999", "a: 1e+999", "--- a\n--- b", "a: [",
 		"\"\\ud800\"", "a: \xff", "\xff\xfea\x00", strings.Repeat("[", 70) + strings.Repeat("]", 70), strings.Repeat("- ", 20_000), "a: \x01", "a: =", "a: <<",
 		"a: \"" + strings.Repeat("x", 64<<10) + "\"",

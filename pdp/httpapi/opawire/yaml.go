@@ -18,8 +18,8 @@ import (
 const maxYAML = 64 << 10
 
 // yamlToJSON converts a YAML document to JSON, so that one parser reads every body. It accepts only what means the same
-// in YAML 1.1 and 1.2: no anchors, aliases, merge keys or tags, and only strings as names. A plain scalar that either
-// version could take for anything but a string must be quoted.
+// in YAML 1.1 and 1.2: no anchors, aliases, merge keys or tags, no line breaks that only 1.1 has, and only strings as names. A plain
+// scalar that either version could take for anything but a string must be quoted.
 func yamlToJSON(body []byte) (_ []byte, err error) {
 	defer func() {
 		if recover() != nil { // the YAML parser panicked
@@ -31,6 +31,8 @@ func yamlToJSON(body []byte) (_ []byte, err error) {
 		return nil, invalid("The YAML is too large: send at most " + strconv.Itoa(maxYAML>>10) + " KiB, or JSON.")
 	case !utf8.Valid(body):
 		return nil, yamlError("is not UTF-8", 0)
+	case bytes.ContainsAny(body, "\u0085\u2028\u2029"):
+		return nil, yamlError("has a character that only YAML 1.1 takes for a line break (escape it in double quotes)", 0)
 	}
 	var document, more yaml.Node
 	in := yaml.NewDecoder(bytes.NewReader(body))
@@ -42,16 +44,40 @@ func yamlToJSON(body []byte) (_ []byte, err error) {
 	if err := in.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, yamlError("has data after its document", 0)
 	}
-	return appendYAML(make([]byte, 0, len(body)), document.Content[0], 1)
+	return linesOf(body).append(make([]byte, 0, len(body)), document.Content[0], 1)
 }
 
-func appendYAML(out []byte, n *yaml.Node, depth int) (_ []byte, err error) {
+// yamlLines has the characters of a document by lines, because the parser drops the tag !, which makes any scalar a string. It is nil
+// for one without tags.
+type yamlLines [][]rune
+
+func linesOf(body []byte) (lines yamlLines) {
+	if bytes.IndexByte(body, '!') < 0 {
+		return nil
+	}
+	text := strings.TrimPrefix(string(body), "\ufeff") // which the parser does not count
+	for line := range strings.SplitSeq(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n") {
+		lines = append(lines, []rune(line))
+	}
+	return lines
+}
+
+// hasTag reports whether a node begins with a tag.
+func (lines yamlLines) hasTag(n *yaml.Node) bool {
+	if n.Style&yaml.TaggedStyle != 0 {
+		return true
+	}
+	line, column := n.Line-1, n.Column-1
+	return line < len(lines) && column < len(lines[line]) && lines[line][column] == '!'
+}
+
+func (lines yamlLines) append(out []byte, n *yaml.Node, depth int) (_ []byte, err error) {
 	switch {
 	case depth > authzen.MaxDepth+1:
 		return nil, yamlError("is nested too deeply", n.Line)
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
 		return nil, yamlError("has an anchor or an alias", n.Line)
-	case n.Style&yaml.TaggedStyle != 0:
+	case lines.hasTag(n):
 		return nil, yamlError("has a tag", n.Line)
 	case n.Kind == yaml.ScalarNode:
 		return appendYAMLScalar(out, n)
@@ -71,7 +97,7 @@ func appendYAML(out []byte, n *yaml.Node, depth int) (_ []byte, err error) {
 			out = append(out, ',')
 		}
 		start := len(out)
-		if out, err = appendYAML(out, child, depth+1); err != nil {
+		if out, err = lines.append(out, child, depth+1); err != nil {
 			return nil, err
 		}
 		if name && out[start] != '"' {

@@ -70,7 +70,8 @@ func TestDiffOfALargeWorldIsSaidInWords(t *testing.T) {
 	got := run(t, nil, "diff", "built-in", changed, "--action", "assignment.edit")
 	require.Equal(t, statusNo, got.status, got)
 	require.Regexp(t, `^\d changes of decisions: \d denied → allowed, 1 denied otherwise;`, got.out)
-	require.Contains(t, got.out, "the new location is a region, a division or a facility, the user is not assigned at the new location")
+	require.Contains(t, got.out, "the new location is a region, a division or a facility, the user is not assigned at the new location, "+
+		"the given new_role is not given or one that the policy knows\n")
 	require.Contains(t, got.out, "  in some of these cases: it also depends on context.confirmed, what obligations the application supports\n")
 	require.NotContains(t, got.out, "too many")
 }

@@ -79,7 +79,7 @@ func inSome(dependsOn []string) string {
 	const maxNames = 6
 	switch n := len(dependsOn); {
 	case n == 0:
-		return "in some of these cases: not everything that is said here comes together"
+		return "in some of these cases: it also depends on how what is said here comes together"
 	case n > maxNames:
 		return fmt.Sprintf("in some of these cases: it also depends on %s and %d others", strings.Join(dependsOn[:maxNames], ", "), n-maxNames)
 	}

@@ -139,7 +139,7 @@ func TestWhatCannotBeExploredIsListed(t *testing.T) {
 	}{
 		"a built-in function":       {is: policyOf(t, `role == "chief"`, `walk(input.facts.subject, [_, "chief"])`), says: "the built-in function walk cannot be explored"},
 		"a text that is computed":   {is: policyOf(t, `role == "chief"`, `crypto.md5(input.action.properties.word) != "x"`), says: "user.view in regional: not every text is explored: crypto.md5 of set word"},
-		"a world that is too large": {maxNodes: 10, is: policyOf(t, `role == "chief"`, `role == "clerk"`), says: "user.view in regional, current [region], place [north], whom [oneself]: the diagram has too many nodes"},
+		"a world that is too large": {maxNodes: 10, is: policyOf(t, `role == "chief"`, `role == "clerk"`), says: "user.view in regional, where the current location is a region (region), where the place is a division (north), about oneself: the diagram has too many nodes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -14,7 +14,7 @@ type phrase struct {
 	means diagram.Node // the cases of the words
 	// before and after are what the words begin and end with: what is said once of phrases that end with the same.
 	before, after string
-	plain         bool         // a reader would take another value for granted
+	stays         bool         // a reader would take another value for granted, or miss what other phrases refer to
 	all           diagram.Node // the cases of the phrases before it
 }
 
@@ -91,7 +91,7 @@ func (w *writer) phrase(a *world.Aspect, condition, cases diagram.Node) phrase {
 	}
 	switch {
 	case a.Plain != "" && len(in) == 1 && in[0] == a.Plain:
-		return phrase{means: means(in), plain: true}
+		return phrase{means: means(in), stays: true}
 	case a.Plain == "" && len(in) == len(possible):
 		return phrase{means: diagram.True}
 	}
@@ -104,16 +104,30 @@ func (w *writer) phrase(a *world.Aspect, condition, cases diagram.Node) phrase {
 		}
 		return others
 	}
-	words, said := in, or(in)
+	words, short := in, grouped(a, in)
+	said := or(short)
 	left := slices.DeleteFunc(slices.Clone(possible), func(word string) bool { return slices.Contains(in, word) })
 	switch {
 	case a.Any != "" && len(in) > 1 && !slices.ContainsFunc(in, func(word string) bool { return slices.Contains(a.But, word) }) &&
 		!slices.ContainsFunc(left, func(word string) bool { return !slices.Contains(a.But, word) }):
 		words, said = but(a.But), a.Any
-	case strings.HasSuffix(a.Before, " is ") && len(in) > 3 && len(left) > 0 && len(left) < len(in):
-		words, said = but(left), "anything but "+or(left)
+	case strings.HasSuffix(a.Before, " is ") && len(short) > 3 && len(left) > 0 && len(grouped(a, left)) < len(short):
+		words, said = but(left), "anything but "+or(grouped(a, left))
 	}
-	return phrase{words: a.Before + said + a.After, before: a.Before, after: a.After, means: means(words), plain: a.Plain != ""}
+	return phrase{words: a.Before + said + a.After, before: a.Before, after: a.After, means: means(words), stays: a.Plain != "" || a.Named}
+}
+
+// grouped replaces values by the words for several of them.
+func grouped(a *world.Aspect, words []string) []string {
+	for _, g := range a.Groups {
+		of := func(word string) bool { return slices.Contains(g.Values, word) }
+		others := slices.DeleteFunc(slices.Clone(words), of)
+		if len(words)-len(others) == len(g.Values) {
+			at := slices.IndexFunc(words, of)
+			words = slices.Insert(others, at, g.Word)
+		}
+	}
+	return words
 }
 
 // text joins the phrases of a sentence but for those that the others imply.
@@ -121,7 +135,7 @@ func (w *writer) text(s sentence) string {
 	var said []phrase
 	after := diagram.True
 	for _, p := range slices.Backward(s.phrases) {
-		if !p.plain && w.part.And(p.all, after) == s.cases {
+		if !p.stays && w.part.And(p.all, after) == s.cases {
 			continue
 		}
 		after = w.part.And(after, p.means)

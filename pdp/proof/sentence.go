@@ -97,9 +97,9 @@ func (w *writer) sentences(condition diagram.Node) []sentence {
 	return all
 }
 
-// merged says two sentences in one where that is exact, or says no less than both.
+// merged says two sentences in one where that is exact, or says no less than both; those that were split last come first.
 func (w *writer) merged(all []sentence) []sentence {
-	for i := 0; i < len(all); i++ {
+	for i := len(all) - 2; i >= 0; i-- {
 		for j := i + 1; j < len(all); j++ {
 			one := w.sentence(w.part.Or(all[i].condition, all[j].condition))
 			if one.exact || one.cases == w.part.Or(all[i].cases, all[j].cases) {

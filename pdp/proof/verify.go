@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -188,8 +187,8 @@ func describe(q world.Question) string {
 	if q.Tree == world.NoDirectory {
 		text = "a question"
 	}
-	for _, name := range slices.Sorted(maps.Keys(q.Only)) {
-		text += fmt.Sprintf(", %s %v", name, q.Only[name])
+	for _, part := range q.Parts() {
+		text += ", " + part
 	}
 	return text
 }

@@ -16,9 +16,18 @@ type Aspect struct {
 	// Any is one word for all values but those in But; "" is none.
 	Any string
 	But []string
+	// Groups are words for several values each.
+	Groups []AspectGroup
 	// Tells is set for what a person asks for first: who asks, where they stand, whom and which place it is about; Role is set for the
 	// roles of who asks. Detail is set for what is said only where nothing shorter tells the cases apart.
-	Tells, Role, Detail bool
+	// Named is set for what the words of others refer to.
+	Tells, Role, Detail, Named bool
+}
+
+// AspectGroup is one word for some values.
+type AspectGroup struct {
+	Word   string
+	Values []string // the words of the values
 }
 
 // AspectValue is a value of an aspect with the cases that have it.

@@ -121,7 +121,7 @@ func (a *aspects) where() {
 		}
 		relations[words[3]] = a.Or(relations[words[3]], is) // whoever stands nowhere
 	}
-	aspect := Aspect{Tells: true, Any: "at any location of the organization", But: []string{words[4], unknownPlace}}
+	aspect := Aspect{Tells: true, Named: true, Any: "at any location of the organization", But: []string{words[4], unknownPlace}}
 	switch {
 	case a.facts.NeedsNoCurrentLocation && slices.Contains([]string{"user", "location"}, a.Variables[a.index["kind"]].Values[0]):
 		aspect.Plain = words[0]

@@ -2,6 +2,7 @@ package world
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,8 +39,30 @@ func (a *aspects) said() {
 			}
 			aspect.Values = append(aspect.Values, AspectValue{word, a.Variable(i, leaves)})
 		}
+		aspect.Groups = groupsOf(aspect.Values)
 		a.add(aspect, "")
 	}
+}
+
+// groupsOf returns words for what a question does not give, and for the texts that the policy tells apart, if those are many.
+func groupsOf(values []AspectValue) []AspectGroup {
+	missing := AspectGroup{Word: "not given"}
+	texts := AspectGroup{Word: "one that the policy knows"}
+	for _, v := range values {
+		switch {
+		case slices.Contains([]string{wordOf(absent), wordOf(null), wordOf(empty)}, v.Word):
+			missing.Values = append(missing.Values, v.Word)
+		case strings.HasPrefix(v.Word, `"`):
+			texts.Values = append(texts.Values, v.Word)
+		}
+	}
+	var groups []AspectGroup
+	for _, g := range []AspectGroup{missing, texts} {
+		if len(g.Values) > 2 {
+			groups = append(groups, g)
+		}
+	}
+	return groups
 }
 
 // isEntity reports whether a variable is about a part of a question that is always there.
@@ -123,4 +146,40 @@ func (w *World) SupportsAll() (all diagram.Node, ok bool) {
 		listed = w.And(listed, w.is("supports "+kind, yes))
 	}
 	return w.Or(w.is("supported", absent), listed), true
+}
+
+// Parts says in words to which values of variables a question is restricted.
+func (q Question) Parts() (all []string) {
+	t := &noDirectory
+	for i := range trees {
+		if trees[i].name == q.Tree {
+			t = &trees[i]
+		}
+	}
+	named := func(value string) string {
+		if l := t.at(value); l != nil {
+			return article(l.kind) + " (" + value + ")"
+		}
+		return wordOf(value)
+	}
+	for _, name := range slices.Sorted(maps.Keys(q.Only)) {
+		var words []string
+		for _, value := range q.Only[name] {
+			word := named(value)
+			switch {
+			case name == "whom":
+				word = value
+			case value == absent:
+				word = "not given"
+			}
+			words = append(words, word)
+		}
+		names := map[string]string{"current": "where the current location is ", "place": "where the place is ", "whom": "about "}
+		before, ok := names[name]
+		if !ok {
+			before = name + " "
+		}
+		all = append(all, before+strings.Join(words, " or "))
+	}
+	return all
 }

@@ -33,6 +33,15 @@ func (t *diffText) toApprove(first int) (title string, lines []string) {
 	return title, strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }
 
+// approveLines is toApprove for people, about all changes.
+func (t *diffText) approveLines() []string {
+	title, lines := t.toApprove(len(t.Changes))
+	if title == "" {
+		return nil
+	}
+	return append([]string{"", title, ""}, lines...)
+}
+
 // approveMarkdown is toApprove for a comment.
 func (t *diffText) approveMarkdown(first int) string {
 	title, lines := t.toApprove(first)

@@ -40,6 +40,7 @@ func TestDiffOfACellCanBeAskedAgain(t *testing.T) {
 	require.Regexp(t, `^\d changes of decisions: \d denied → allowed, 1 denied otherwise; \d not approved, as far as it was explored\.\n\nDENIED → ALLOWED  [0-9a-f]{32}  NOT APPROVED\n  assignment\.remove in regional: `, got.out)
 	allowed, _, ok := strings.Cut(got.out, "DENIED OTHERWISE")
 	require.True(t, ok, got.out)
+	require.Contains(t, allowed, "\nTo approve 2 changes, write this as ", "before what needs no approval")
 	require.Contains(t, allowed, "  assignment.remove in regional: holding no role at the region, holding division_admin or public_health_admin at the division, about somebody else, "+
 		"at the location where they stand, the user is assigned there, that location is not the user's default, the user has another active assignment in the organization, "+
 		"if the application supports every obligation, and in some cases if it does not\n    denied: ")
@@ -47,6 +48,10 @@ func TestDiffOfACellCanBeAskedAgain(t *testing.T) {
 	require.Contains(t, got.out, "    denied: not_permitted (REG-9) → allowed: must custom (REG-W1/multiple_locations)\n")
 	require.Contains(t, got.out, "Not explored; there may be changes of any kind:\n  - everything but assignment.remove: it was left out\n")
 	require.Contains(t, got.out, "cases were compared, within this bound:\n  - ")
+
+	got = run(t, nil, "diff", "built-in", changed, "--action", "assignment.remove", "--markdown")
+	require.Regexp(t, `(?s)#### Denied → allowed.*#### To approve\n\nTo approve 2 changes.*#### Denied otherwise`, got.out)
+	require.Equal(t, 1, strings.Count(got.out, "#### To approve"))
 
 	got = run(t, nil, "diff", "built-in", changed, "--action", "assignment.remove", "--json")
 	require.Equal(t, statusNo, got.status, got)

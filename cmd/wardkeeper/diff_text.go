@@ -88,8 +88,15 @@ func inSome(dependsOn []string) string {
 
 func (t *diffText) lines() []string {
 	lines := []string{t.summary() + "."}
+	granted := 0
+	for granted < len(t.Changes) && t.Changes[granted].Kind == proof.Granted { // they come first
+		granted++
+	}
 	for i := range t.Changes {
 		c := &t.Changes[i]
+		if i == granted {
+			lines = append(lines, t.approveLines()...)
+		}
 		lines = append(lines, "", strings.ToUpper(string(c.Kind))+"  "+c.ID+"  "+approval(c), "  "+c.Sentence)
 		if !c.Exact {
 			lines = append(lines, "  "+inSome(c.DependsOn))
@@ -99,8 +106,8 @@ func (t *diffText) lines() []string {
 		}
 		lines = append(lines, t.commands(c)...)
 	}
-	if title, entries := t.toApprove(len(t.Changes)); title != "" {
-		lines = append(append(lines, "", title, ""), entries...)
+	if granted == len(t.Changes) {
+		lines = append(lines, t.approveLines()...)
 	}
 	for _, section := range t.sections(true) {
 		lines = append(append(lines, ""), section.title)
@@ -174,6 +181,10 @@ func (t *diffText) markdown() string {
 		if b.Len()+one.Len()+len(more)+end.Len() > maxComment {
 			fmt.Fprintf(&b, "\n**%s not shown here**; `wardkeeper diff` shows all.\n", terminal.Count(len(t.Changes)-i, "change"))
 			break
+		}
+		if c.Kind != proof.Granted {
+			b.WriteString(approve)
+			more = ""
 		}
 		b.WriteString(one.String())
 		approve = more

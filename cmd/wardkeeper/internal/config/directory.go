@@ -14,7 +14,7 @@ const (
 	FileDirectory     DirectoryKind = "file"
 	HTTPDirectory     DirectoryKind = "http"
 	PostgresDirectory DirectoryKind = "postgres"
-	UnknownDirectory  DirectoryKind = "unknown" // a URL with any other scheme
+	UnknownDirectory  DirectoryKind = "unknown" // an address of any other kind
 )
 
 // KindOf returns the kind of source that a directory setting names, judging by its spelling alone.
@@ -25,14 +25,15 @@ func KindOf(directory string) DirectoryKind {
 		return HTTPDirectory
 	case ok && (scheme == "postgres" || scheme == "postgresql"):
 		return PostgresDirectory
-	case ok, urlLike.MatchString(directory):
+	case ok, addressLike.MatchString(directory):
 		return UnknownDirectory
 	}
 	return FileDirectory
 }
 
-// urlLike matches text that begins like a URL. Unlike the name of a file, it may contain a password.
-var urlLike = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
+// addressLike matches text that begins like a URL, or names a password as the keywords of libpq do. Unlike the name of a file, it may
+// contain a password.
+var addressLike = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:|(?i:password)\s*=`)
 
 // PublicName returns a directory setting as logs may show it: without user, password, query and fragment.
 func PublicName(directory string) string {

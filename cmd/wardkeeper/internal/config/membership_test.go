@@ -174,6 +174,7 @@ func TestDirectoryKindAndPublicName(t *testing.T) {
 		"postgresql://db/app":                              {string(PostgresDirectory), "postgresql://db/app"},
 		"postgres://u:s3cr3t%zz@db/app":                    {string(PostgresDirectory), "postgres://..."},
 		"mysql://u:s3cr3t@db/app":                          {string(UnknownDirectory), "an address"},
+		"host=db password=s3cr3t dbname=app":               {string(UnknownDirectory), "an address"},
 		"HTTPS://u:s3cr3t@app":                             {string(UnknownDirectory), "an address"},
 		"postgres:u:s3cr3t@db":                             {string(UnknownDirectory), "an address"},
 	} {

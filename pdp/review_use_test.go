@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 
@@ -117,4 +118,50 @@ func TestReviewOfUseByTwoAssignments(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[string]int{"a at d": 3, "a at p": 3}, seen, "by both together, but for p")
+}
+
+// An action of one model is judged by what somebody is in every organization, also at a current location.
+func TestReviewOfActionsOfOneModel(t *testing.T) {
+	t.Parallel()
+	policy := prepared(t, open(t, fstest.MapFS{"app.rego": &fstest.MapFile{Data: []byte(`package app
+
+catalogue := {
+	"report.view": {"resource": "location", "models": ["regional"], "model": "regional"},
+	"user.mark": {"resource": "user", "models": ["regional"], "model": "regional"},
+}
+scope := {}
+default decision := false
+decision if allow
+default allow := false
+allow if {
+	input.action.name == "report.view"
+	"ed_normal" in {role | some role in input.facts.subject.held}
+}
+allow if {
+	input.action.name == "user.mark"
+	"ed_normal" in {role | some role in input.facts.user.held}
+}
+default possible := false
+possible if allow
+`)}}, "app/decision"))
+	w := crowded(0)
+	w.Locations = append(w.Locations, &byID{ID: "other", Kind: "region", Model: "regional"}, &byID{ID: "o", Kind: "division", Parent: "other"}, &byID{ID: "p", Kind: "facility", Parent: "o"})
+	for id, elsewhere := range map[string]assignment{"a": {Location: "o", Role: "public_health"}, "b": {Location: "p", Role: "ed_normal"}, "c": {Location: "p", Role: "ed_admin"}} {
+		w.Users = append(w.Users, &person{ID: id, Default: "d", Assignments: []assignment{{Location: "d", Role: "public_health"}, elsewhere}})
+	}
+	d := w.directory(t)
+	engine := withSourceBy(policy, fixed{d})
+	each, rows, _ := reviewed(t, engine, d, true)
+	lines, _, _ := reviewed(t, engine, d, false)
+	require.Equal(t, each, lines)
+	views, marks := map[string]int{}, map[string]int{}
+	for _, row := range rows {
+		if row.Action == "report.view" {
+			views[row.Subject.ID()+" at "+row.Location.ID()] = row.Count
+		} else {
+			marks[row.Location.ID()] = row.Count
+		}
+	}
+	require.Equal(t, map[string]int{"b at d": 2, "b at p": 1}, views)
+	require.Equal(t, map[string]int{"r": 1, "d": 1, "o": 1, "p": 1}, marks, "b alone")
 }

@@ -25,7 +25,7 @@ func (r *run) alikeAmong(users []int) []*alike {
 	for _, i := range users {
 		profile, known := r.profileOf[i]
 		if !known {
-			key := r.profile(all[i], r.root.ID())
+			key := r.profile(all[i], r.seenBy(r.root.ID()))
 			if profile, known = r.profiles[key]; !known {
 				profile = len(r.profiles)
 				r.profiles[key] = profile

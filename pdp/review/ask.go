@@ -27,7 +27,7 @@ func (r *run) askUser(subject, user *facts.User, at *location) []uint16 {
 	r.holds(subject, at)
 	r.count(aboutUser)
 	r.flag(subject == user)
-	r.user(user, at.Organization())
+	r.user(user, r.seenBy(at.Organization()))
 	others := r.unassignedAt(user, at)
 	r.count(len(others))
 	for _, l := range others {

@@ -97,7 +97,7 @@ func (r *run) changesOnHolder(subject, user *facts.User, at *location) []uint16 
 func (r *run) changesOn(subject, user *facts.User, at *location, places, further []*facts.Location) []uint16 {
 	r.count(aboutUser)
 	r.flag(subject == user)
-	r.user(user, at.Organization())
+	r.user(user, r.seenBy(at.Organization()))
 	r.numberAll(places)
 	r.numberAll(further)
 	return r.compared(subject, func(q *comparison) {

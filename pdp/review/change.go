@@ -45,6 +45,7 @@ func (r *shared) readForms(policies ...*pdp.Policy) {
 				continue
 			}
 			one.standsNowhere = one.standsNowhere && a.NeedsNoCurrentLocation
+			r.seesAll = r.seesAll || a.Model != "" && !a.NeedsNoCurrentLocation
 			one.changes = one.changes || !p.ReadOnly(f.Action.Name)
 			if a.CrossesOrganizations {
 				over = OverNewLocations // and all others

@@ -50,6 +50,7 @@ func (r *shared) readActions(policy *pdp.Policy) {
 			}
 			continue
 		}
+		r.seesAll = r.seesAll || a.Model != ""
 		switch {
 		case a.CrossesOrganizations:
 			r.crossing = append(r.crossing, name)

@@ -105,7 +105,7 @@ func (r *run) holds(u *facts.User, at *location) {
 		return
 	}
 	r.key, r.order = r.key[:r.pathKey], r.order[:r.path]
-	r.user(u, at.Organization())
+	r.user(u, r.seenBy(at.Organization()))
 	r.holder, r.ownKey, r.ownOrder = u, len(r.key), len(r.order)
 }
 
@@ -151,10 +151,18 @@ type assignmentKey struct {
 	tail []byte
 }
 
+// seenBy returns the organization whose view of a user a policy has in questions with a current location in one.
+func (r *run) seenBy(organization string) string {
+	if r.seesAll {
+		return facts.AnyOrganization
+	}
+	return organization
+}
+
 // user writes what one organization sees of a user.
 func (r *run) user(u *facts.User, organization string) {
 	var k *userKey
-	if organization == r.root.ID() {
+	if organization == r.seenBy(r.root.ID()) {
 		if k = r.keyOfUser[u]; k == nil {
 			k = r.newUserKey(u, organization)
 			r.keyOfUser[u] = k

@@ -196,6 +196,7 @@ type shared struct {
 
 	onUsers, onNewUsers, onLocations, crossing []string          // actions
 	uses                                       []use             // actions that need no current location
+	seesAll                                    bool              // others are of one model, whose facts are of every organization
 	empowering                                 map[string]bool   // roles, for the other actions
 	forms                                      map[string][]form // by what they are over, where policies are compared
 

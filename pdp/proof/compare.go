@@ -203,6 +203,11 @@ func (r *comparer) part(ctx context.Context, part *explore.Part) error {
 	if r.Forms {
 		r.findForms(part, changes)
 	}
+	// What was explored is not needed any more: the words have its space.
+	rest, changes, err := part.Fresh(changes)
+	if err != nil {
+		return err
+	}
 	byKind := map[Kind][]explore.Change{}
 	for _, c := range changes {
 		byKind[kindOf(c)] = append(byKind[kindOf(c)], c)
@@ -211,7 +216,7 @@ func (r *comparer) part(ctx context.Context, part *explore.Part) error {
 		if len(byKind[kind]) == 0 {
 			continue
 		}
-		if err := r.addChanges(ctx, part, kind, byKind[kind]); err != nil {
+		if err := r.addChanges(ctx, rest, kind, byKind[kind]); err != nil {
 			return err
 		}
 	}

@@ -165,3 +165,26 @@ possible if allow
 	require.Equal(t, map[string]int{"b at d": 2, "b at p": 1}, views)
 	require.Equal(t, map[string]int{"r": 1, "d": 1, "o": 1, "p": 1}, marks, "b alone")
 }
+
+// A policy can have actions that no row can be about. Whoever reads the review has to know of them.
+func TestReviewNamesTheActionsLeftOut(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []string{"invitation.accept", "invitation.reject"}, review.LeftOut(builtInPolicy()))
+	policy := prepared(t, open(t, fstest.MapFS{"app.rego": &fstest.MapFile{Data: []byte(`package app
+
+catalogue := {
+	"report.print": {"resource": "report"},
+	"report.view": {"resource": "report", "needs_no_current_location": true},
+	"patient.edit": {"resource": "patient"},
+	"patient.view": {"resource": "patient", "needs_no_current_location": true},
+	"user.lend": {"resource": "user", "crosses_organizations": true},
+	"user.view": {"resource": "user"},
+	"location.join": {"resource": "location", "crosses_organizations": true},
+}
+scope := {}
+decision := false
+allow := false
+possible := false
+`)}}, "app/decision"))
+	require.Equal(t, []string{"patient.edit", "report.print", "report.view", "user.lend"}, review.LeftOut(policy))
+}

@@ -44,7 +44,7 @@ func newReviewCommand(p process) *cobra.Command {
   access.csv     who may do what, where, over how many, by which rule
   orphans.csv    accounts of which nobody else may change anything, administrators among them
   unused.csv     the rows of access.csv that were never used, according to --decision-log
-  manifest.json  the moment, the directory, the revision of the policy, the counts, and the SHA-256 of each file
+  manifest.json  the moment, the directory, the revision of the policy, the actions left out, the counts, and the SHA-256 of each file
 
 ` + wholeHelp + ` The faults are in incomplete.csv.
 
@@ -57,7 +57,8 @@ standing there is counted too.
 
 Who sees patients and incidents, and where somebody can go, needs no current location: over "patients" counts the locations at, beneath
 or above LOCATION whose patients the subject may see, and over "locations" those of the place. Such a row says what ROLE at LOCATION
-gives alone, or what only several roles give together. Left out is answering one's own invitation.
+gives alone, or what only several roles give together. Left out, and named in the manifest, are other actions on users that need no
+current location, such as answering one's own invitation, and actions on other types of resources.
 
 The policy decides each question. Questions about people and places that differ in nothing but ids are decided once, and again from
 time to time; if the policy then decides otherwise, because it reads meaning into ids, the review fails, and --each decides every one.
@@ -120,6 +121,7 @@ func (a *accessReview) run(ctx context.Context, p process) error {
 		Version: mainVersion(), Moment: d.Moment, Incomplete: d.faults,
 		Directory: accessreview.Source{Name: d.Name, Revision: d.directoryRead.Revision},
 		Policy:    accessreview.Source{Name: policy.Revision().Source, Revision: policy.Revision().ID},
+		LeftOut:   append([]string{}, review.LeftOut(policy)...),
 	}
 	if uses != nil {
 		m.Log = &uses.Period

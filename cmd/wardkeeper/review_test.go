@@ -212,13 +212,15 @@ func TestReviewFindsUnusedRights(t *testing.T) {
 		require.Equal(t, strings.HasPrefix(used, "0 "), unused[right], right)
 	}
 	var manifest struct {
-		Log struct {
+		LeftOut []string `json:"left_out"`
+		Log     struct {
 			Records         int
 			From, To        time.Time
 			UnknownSubjects int `json:"unknown_subjects"`
 		}
 	}
 	require.NoError(t, json.Unmarshal([]byte(readFile(t, filepath.Join(dir, "manifest.json"))), &manifest))
+	require.Equal(t, []string{"invitation.accept", "invitation.reject"}, manifest.LeftOut)
 	require.Equal(t, 5, manifest.Log.Records)
 	require.Equal(t, 1, manifest.Log.UnknownSubjects)
 	require.Equal(t, "2026-01-02T03:04:05Z", manifest.Log.From.Format(time.RFC3339))

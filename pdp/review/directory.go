@@ -24,7 +24,7 @@ func (r *shared) readPolicies() error {
 		policies = append(policies, r.Was[0].Policy())
 		r.readForms(policies...)
 	} else {
-		r.readActions(policies[0])
+		_ = r.readActions(policies[0])
 	}
 	r.names = map[string]bool{}
 	for _, p := range policies {
@@ -37,9 +37,13 @@ func (r *shared) readPolicies() error {
 	return nil
 }
 
-// readActions sorts the actions by what they are asked about. Of those that need no current location, the ones on users are what
-// somebody does with an account of their own.
-func (r *shared) readActions(policy *pdp.Policy) {
+// LeftOut returns the actions of a policy that a review does not ask about, sorted: those on other types of resources than it knows,
+// those on users that need no current location, which are what somebody does with an account of their own, and those that cross
+// organizations to anything but a location.
+func LeftOut(policy *pdp.Policy) []string { return new(shared).readActions(policy) }
+
+// readActions sorts the actions by what they are asked about, and returns those that are not.
+func (r *shared) readActions(policy *pdp.Policy) (leftOut []string) {
 	r.empowering = map[string]bool{}
 	for _, name := range policy.Actions() {
 		a, _ := policy.FactsOf(name)
@@ -47,19 +51,27 @@ func (r *shared) readActions(policy *pdp.Policy) {
 		if a.NeedsNoCurrentLocation {
 			if over := overUse[kind]; over != "" {
 				r.uses = append(r.uses, use{name, kind, over})
+			} else {
+				leftOut = append(leftOut, name)
 			}
 			continue
 		}
 		r.seesAll = r.seesAll || a.Model != ""
 		switch {
-		case a.CrossesOrganizations:
+		case a.CrossesOrganizations && kind == "location":
 			r.crossing = append(r.crossing, name)
+		case a.CrossesOrganizations:
+			leftOut = append(leftOut, name)
+			continue
 		case kind == "user" && a.Has("new"):
 			r.onNewUsers = append(r.onNewUsers, name)
 		case kind == "user":
 			r.onUsers = append(r.onUsers, name)
 		case kind == "location":
 			r.onLocations = append(r.onLocations, name)
+		default:
+			leftOut = append(leftOut, name)
+			continue
 		}
 		for _, role := range policy.Roles(name) {
 			r.empowering[role] = true
@@ -68,6 +80,7 @@ func (r *shared) readActions(policy *pdp.Policy) {
 			r.empowering[""] = true
 		}
 	}
+	return leftOut
 }
 
 func (r *shared) readDirectory() {

@@ -32,6 +32,7 @@ type Manifest struct {
 	// Incomplete is the number of faults of records that are not reviewed, or not as of the moment; the list incomplete has them, 10,000 at most.
 	Incomplete int           `json:"incomplete,omitempty"`
 	Policy     Source        `json:"policy"`
+	LeftOut    []string      `json:"left_out"` // actions of the policy that are not reviewed
 	Counts     review.Counts `json:"counts"`
 	Log        *LogPeriod    `json:"log,omitempty"` // nil: nothing is said of what was used
 	Files      []File        `json:"files"`

@@ -67,8 +67,8 @@ A cell that a spreadsheet could take for a formula begins with an apostrophe. Th
 alone. --signing-key signs the manifest ("wardkeeper log key" makes a key); "wardkeeper review verify" checks it, and so does
   openssl pkeyutl -verify -pubin -inkey PUBLIC -rawin -in manifest.json -sigfile manifest.json.sig
 
-A right counts as used where the log has an allowed decision, or a list, of that subject and action, from LOCATION or beneath it. The log is
-verified first, as by "wardkeeper log verify".
+A right counts as used where the log has an allowed decision, or a list, of that subject and action, from LOCATION or beneath it; where
+the action needs no current location, on a place at, beneath or above LOCATION, or on any patient. The log is verified first, as by "wardkeeper log verify".
 
 Exit status: 0 written, 1 the log is broken, 2 not written, 3 written of an incomplete directory.`,
 		Example: `  wardkeeper review --directory directory.yaml --output review-2026-11
@@ -109,7 +109,7 @@ func (a *accessReview) run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	uses, err := a.readUses(p, d.Directory)
+	uses, err := a.readUses(p, policy, d.Directory)
 	if err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ func (a *accessReview) write(ctx context.Context, p process, folder *accessrevie
 }
 
 // readUses reads what was used from the log; nil if none is named.
-func (a *accessReview) readUses(p process, d *directory.Directory) (*accessreview.Uses, error) {
+func (a *accessReview) readUses(p process, policy *pdp.Policy, d *directory.Directory) (*accessreview.Uses, error) {
 	if a.log == "" {
 		return nil, nil
 	}
@@ -278,7 +278,7 @@ func (a *accessReview) readUses(p process, d *directory.Directory) (*accessrevie
 		}
 		pseudonyms = append(pseudonyms, key)
 	}
-	uses := accessreview.NewUses(a.log, pseudonyms)
+	uses := accessreview.NewUses(policy, a.log, pseudonyms)
 	progress := terminal.NewProgress(p.stderr)
 	read := 0
 	broken, err := p.readLog(a.log, func(_ []byte, e *decisionrecord.Entry) error {

@@ -26,6 +26,7 @@ locations:
   - {id: metro, name: "=HYPERLINK(\"http://x\")", kind: region, model: regional}
   - {id: north, name: "\tNorth", kind: division, parent: metro}
   - {id: abc, name: "-ABC", kind: facility, parent: north}
+  - {id: south, name: South, kind: division, parent: metro}
 users:
   - {id: alice, username: "@alice", name: {given: "+1", family: Chen}, default_location: metro, assignments: [{location: metro, role: regional_admin}]}
   - {id: bob, username: bob, default_location: north, assignments: [{location: north, role: division_admin}]}
@@ -191,6 +192,10 @@ func TestReviewFindsUnusedRights(t *testing.T) {
 		`{"time":"2026-01-05T03:04:05Z","outcome":"allowed","question":{"subject":{"id":"bob"},"action":{"name":"user.view"},"context":{"current_location":"metro"}}}`,
 		`{"time":"2026-01-06T03:04:05Z","outcome":"listed","question":{"subject":{"id":"bob"},"action":{"name":"user.list"}}}`,
 		`{"time":"2026-01-06T03:04:05Z","outcome":"allowed","question":{"subject":{"id":"stranger"},"action":{"name":"user.list"}}}`,
+		`{"time":"2026-01-06T03:04:05Z","outcome":"allowed","question":{"subject":{"id":"bob"},"action":{"name":"location.switch"},"resource":{"type":"location","id":"abc"},"context":{"current_location":"south"}}}`,
+		`{"time":"2026-01-06T03:04:05Z","outcome":"allowed","question":{"subject":{"id":"bob"},"action":{"name":"incident.view"},"resource":{"type":"location","id":"metro"},"context":{"current_location":"south"}}}`,
+		`{"time":"2026-01-06T03:04:05Z","outcome":"allowed","question":{"subject":{"id":"bob"},"action":{"name":"summary.view"},"resource":{"type":"location","id":"south"},"context":{"current_location":"north"}}}`,
+		`{"time":"2026-01-06T03:04:05Z","outcome":"allowed","question":{"subject":{"id":"bob"},"action":{"name":"patient.view"},"resource":{"type":"patient","id":"1"},"context":{"current_location":"south"}}}`,
 	} {
 		require.NoError(t, log.Append(t.Context(), decisionpart.Record{JSON: []byte(record)}))
 	}
@@ -204,6 +209,9 @@ func TestReviewFindsUnusedRights(t *testing.T) {
 	require.Equal(t, "0 ", uses["bob user.edit"], "it was denied")
 	require.Equal(t, "0 ", uses["bob user.view"], "it was done elsewhere")
 	require.Equal(t, "1 2026-01-06T03:04:05Z", uses["bob user.list"], "the record does not say where")
+	for action, want := range map[string]string{"location.switch": "1 ", "incident.view": "1 ", "summary.view": "0 ", "patient.view": "1 "} {
+		require.True(t, strings.HasPrefix(uses["bob "+action], want), "%s: the place counts, not where somebody stood", action)
+	}
 	unused := map[string]bool{}
 	for _, row := range rowsOfCSV(t, dir, "unused.csv")[1:] {
 		unused[row[1]+" "+row[8]] = true
@@ -221,7 +229,7 @@ func TestReviewFindsUnusedRights(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal([]byte(readFile(t, filepath.Join(dir, "manifest.json"))), &manifest))
 	require.Equal(t, []string{"invitation.accept", "invitation.reject"}, manifest.LeftOut)
-	require.Equal(t, 5, manifest.Log.Records)
+	require.Equal(t, 9, manifest.Log.Records)
 	require.Equal(t, 1, manifest.Log.UnknownSubjects)
 	require.Equal(t, "2026-01-02T03:04:05Z", manifest.Log.From.Format(time.RFC3339))
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionrecord"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
 )
@@ -15,6 +16,7 @@ var errTooManyUses = errors.New("the log has more than 5,000,000 different uses:
 
 // Uses are what a log of decisions says that people did.
 type Uses struct {
+	policy *pdp.Policy
 	keys   [][]byte                    // of pseudonyms
 	by     map[string]map[string][]use // by subject as in the log, and action
 	kept   int
@@ -22,7 +24,7 @@ type Uses struct {
 }
 
 type use struct {
-	from  string // where the subject stood; "" if the record does not say
+	from  string // where the subject stood, or the place of an action that needs no current location; "" if the record does not say
 	count int
 	last  time.Time
 }
@@ -37,9 +39,9 @@ type LogPeriod struct {
 	UnknownSubjects int `json:"unknown_subjects"`
 }
 
-// NewUses makes an empty collection. If the log has pseudonyms, the keys say what they stand for.
-func NewUses(name string, keys [][]byte) *Uses {
-	return &Uses{keys: keys, by: map[string]map[string][]use{}, Period: LogPeriod{Name: name}}
+// NewUses makes an empty collection, of actions of a policy. If the log has pseudonyms, the keys say what they stand for.
+func NewUses(policy *pdp.Policy, name string, keys [][]byte) *Uses {
+	return &Uses{policy: policy, keys: keys, by: map[string]map[string][]use{}, Period: LogPeriod{Name: name}}
 }
 
 // Add adds a record: an allowed decision or a list is a use of the action.
@@ -60,9 +62,16 @@ func (u *Uses) Add(e *decisionrecord.Entry) error {
 		actions = map[string][]use{}
 		u.by[e.Subject()] = actions
 	}
+	from := e.From()
+	if u.needsNoCurrentLocation(e.Action()) { // one that is given is ignored
+		from = ""
+		if e.ResourceType() == "location" {
+			from = e.Resource()
+		}
+	}
 	uses := actions[e.Action()]
 	for i := range uses {
-		if uses[i].from == e.From() {
+		if uses[i].from == from {
 			uses[i].count++
 			if e.Time.After(uses[i].last) {
 				uses[i].last = e.Time
@@ -73,16 +82,23 @@ func (u *Uses) Add(e *decisionrecord.Entry) error {
 	if u.kept++; u.kept > maxUses {
 		return errTooManyUses
 	}
-	actions[e.Action()] = append(uses, use{e.From(), 1, e.Time})
+	actions[e.Action()] = append(uses, use{from, 1, e.Time})
 	return nil
 }
 
-// Of returns how many times somebody did an action standing at a location or beneath it, and when last. A record that does not say
-// where, or names a location that is not known now, counts everywhere: that a right was never used is said on evidence only.
+func (u *Uses) needsNoCurrentLocation(action string) bool {
+	a, _ := u.policy.FactsOf(action)
+	return a.NeedsNoCurrentLocation
+}
+
+// Of returns how many times somebody did an action standing at a location or beneath it, and when last. One that needs no current location
+// counts where its place is at, beneath or above the location. A record that does not say where, or names a location that is not known now,
+// counts everywhere: that a right was never used is said on evidence only.
 func (u *Uses) Of(subject, action string, at *facts.Location, locate func(id string) *facts.Location) (count int, last time.Time) {
+	above := u.needsNoCurrentLocation(action)
 	for _, name := range u.namesOf(subject) {
 		for _, use := range u.by[name][action] {
-			if from := locate(use.from); from != nil && !from.CoveredBy(at.ID()) {
+			if from := locate(use.from); from != nil && !from.CoveredBy(at.ID()) && !(above && at.CoveredBy(from.ID())) {
 				continue
 			}
 			count += use.count

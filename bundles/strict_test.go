@@ -55,6 +55,7 @@ func TestAmbiguousDataIsRefused(t *testing.T) {
 		"half of a letter, in JSON":      {"app/data.json", `{"t": "\ud800"}`, "cannot be read"},
 		"YAML by the name of JSON":       {"app/data.json", "t: 1\n", "is not JSON"},
 		"an alias of itself":             {"app/data.yaml", "t: &a [*a]\n", "cannot be read"},
+		"a colon left out":               {"app/data.yaml", "t:\n  a: 1\n  b 2\n  c: 3\n", "it is no YAML at line 3 or above it"},
 		"no alias of anything":           {"app/data.yaml", "t: *a\n", "cannot be read"},
 	} {
 		tree := bundletest.Files{"app/app.rego": "package app\n\ndefault decision := false\n", c.file: c.content}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/client"
 	"github.com/wardkeeper/wardkeeper/pdp"
 )
 
@@ -160,6 +161,19 @@ func TestMistypedNamesAreNoted(t *testing.T) {
 	got := run(t, nil, "ask", "--server", server, "alice", "user.edit", "jnae", "--from", "metro")
 	require.Equal(t, statusNo, got.status, got)
 	require.Empty(t, got.err)
+}
+
+// Where no server is named and none runs, whoever asks is told that none is needed.
+func TestUnreachableDefaultServerIsNotNeeded(t *testing.T) {
+	t.Parallel()
+	unreachable := fmt.Errorf("%w: connection refused", client.ErrUnreachable)
+	require.EqualError(t, askFlags{}.withoutServer(unreachable), "cannot reach the server: connection refused; --directory FILE asks without a server")
+	named := askFlags{}
+	named.server = "http://pdp"
+	require.Equal(t, unreachable, named.withoutServer(unreachable))
+	require.NoError(t, askFlags{}.withoutServer(nil))
+	_, err := client.Client{BaseURL: "http://127.0.0.1:1"}.Get(t.Context(), "/ready")
+	require.ErrorIs(t, err, client.ErrUnreachable)
 }
 
 func TestExplanationIsOfAValidQuestion(t *testing.T) {

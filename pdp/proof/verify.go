@@ -248,10 +248,12 @@ func (r *verifier) part(ctx context.Context, part *explore.Part) (classes []expl
 		}
 		of := classes
 		if side.Coarse && len(p.Reasons) > 0 {
-			if of, err = part.Reasons(side); err != nil {
+			reasons, err := part.Reasons(side)
+			if err != nil {
 				r.undecidedOf(p.Name, describe(part.Question)+": "+err.Error())
 				continue
 			}
+			of = append(reasons, classes...) // what is allowed has no reason
 		}
 		if err := r.property(ctx, p, part, of, allowed); err != nil {
 			return nil, err

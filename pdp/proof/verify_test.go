@@ -2,6 +2,7 @@ package proof_test
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -134,6 +135,49 @@ func TestPlantedFaultsAreRefuted(t *testing.T) {
 			require.Contains(t, f.Example.Command(""), "wardkeeper ask subject "+c.action)
 		})
 	}
+}
+
+// manyReasons returns a policy that denies for any of many reasons, and where there is none, for what somebody is in another organization.
+func manyReasons(t *testing.T) *pdp.Policy {
+	t.Helper()
+	rules, names := "", []string{}
+	for i := range 18 {
+		rules += fmt.Sprintf("missing contains {\"code\": \"missing_field\", \"rule\": \"R-%d\", \"message\": \"No.\"} if not input.action.properties.p%d\n", i, i)
+		names = append(names, fmt.Sprintf("\"p%d\"", i))
+	}
+	return policyOf(t, clinics[strings.Index(clinics, "catalogue"):], `catalogue := {"user.view": {"resource": "user", "properties": [`+strings.Join(names, ", ")+`]}}
+
+vocabulary := {"roles": {"region": ["chief", "clerk"], "facility": ["nurse"]}}
+
+`+rules+`
+why := missing if count(missing) > 0
+
+why := {{"code": "unknown_user", "rule": "R", "message": "No."}} if {
+	count(missing) == 0
+	input.facts.user.assigned
+}
+
+default allow := false
+
+allow if not why
+
+possible := allow
+
+scope := "anywhere"
+
+decision := {"allow": true} if allow
+
+decision := {"allow": false, "reasons": [reason | some reason in why]} if not allow
+`)
+}
+
+// Where the answers are too many to be told apart, a denial depends on another organization also if the question is allowed otherwise.
+func TestDenialsWithManyReasonsAreHeldAgainstWhatIsAllowed(t *testing.T) {
+	t.Parallel()
+	f := verify(t, manyReasons(t), "user.view", "properties: [{property: p, reasons: [unknown_user], independent_of: another_organization}]")["p"]
+	require.Equal(t, proof.Refuted, f.Status, "%v", f.Why)
+	require.Contains(t, f.Example.Answer, `"decision":true`)
+	require.Contains(t, f.But.Answer, "unknown_user")
 }
 
 func TestWorldsThatAreTooLargeAreNotProved(t *testing.T) {

@@ -114,6 +114,7 @@ func (b *build) run(ctx context.Context, p process, sequenceGiven bool) error {
 	}
 	if len(names) > 0 {
 		p.note("not loaded, because data is read from data.json, data.yaml and data.yml, and rules from *.rego: %s", strings.Join(names, ", "))
+		noteMisplaced(p, names, b.dir)
 	}
 	if err := b.check(ctx, p, tree); err != nil {
 		return err

@@ -34,7 +34,7 @@ func TestVersionOutput(t *testing.T) {
 	require.Equal(t, run(t, nil, "version"), run(t, nil, "--version"))
 	got := run(t, nil, "version")
 	require.Equal(t, statusOK, got.status)
-	require.Regexp(t, `^wardkeeper \S+.*, OPA v1\.\d+\.\d+, go1\S* \w+/\w+\n$`, got.out)
+	require.Regexp(t, `^wardkeeper \S+.*, OPA v1\.\d+\.\d+, go1\S* \w+/\w+\nbuilt-in policy: revision [0-9a-f]{12}\n$`, got.out)
 }
 
 func TestInvalidCommandLinesAreExplained(t *testing.T) {

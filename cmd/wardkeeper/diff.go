@@ -42,8 +42,8 @@ Each sentence has the smallest example, as commands that ask both policies; OPA'
 Accounts are active, and the resource is of the type that the action is about, unless a sentence says otherwise. All cases of a sentence
 change, or it says that some do, and what else it depends on. What could not be explored is listed.
 
-A change that was denied and is allowed must be approved, by an entry of approved.yaml: the id of the change, its whole sentence, and a
-reason. The entries that are missing are printed, to be pasted. The id stands for the cases and both answers: if either policy changes them, the approval no longer counts.
+A change that was denied and is allowed must be approved, by an entry of approved.yaml in the folder NEW itself: the id of the change, its whole sentence, and a
+reason, which somebody has to write. The entries that are missing are printed, to be pasted. The id stands for the cases and both answers: if either policy changes them, the approval no longer counts.
 
 With --log the questions in a log of decisions are decided again by both policies, over the facts in it. If one is allowed that was denied,
 and no change in the small directories allows its action, it lies outside of the bound, and no approval counts.
@@ -67,7 +67,7 @@ explored, or a part of the log is broken, or the directory is incomplete; 2 coul
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&d.approved, "approved", "", "`FILE` with approved changes (default: approved.yaml of NEW, if there is one)")
+	flags.StringVar(&d.approved, "approved", "", "`FILE` with approved changes (default: approved.yaml of the folder NEW, if there is one)")
 	flags.StringSliceVar(&d.actions, "action", nil, "compare questions about this `ACTION` alone (repeatable); what is about others is not explored")
 	flags.StringVar(&d.log, "log", "", "decide the questions in the log of decisions in `DIR` again by both policies, and list the answers that change")
 	d.register(flags, "say who in the directory in `FILE`, or at a URL, gains or loses what")
@@ -95,6 +95,7 @@ func (d *diff) run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	noteMisplaced(p, c.Is.Revision().NotLoaded, d.is)
 	for _, a := range d.actions {
 		if !slices.Contains(c.Was.Actions(), a) && !slices.Contains(c.Is.Actions(), a) {
 			return errors.New(noAction("neither policy has an action", a, append(slices.Clone(c.Was.Actions()), c.Is.Actions()...)))
@@ -104,7 +105,8 @@ func (d *diff) run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	r := diffReport{Differences: report}
+	r := diffReport{Differences: report, Revisions: revisionsOf(c)}
+	d.noteBuiltIn(p, r.Revisions)
 	if d.log != "" {
 		if r.Log, err = d.replay(ctx, p); err != nil {
 			return err
@@ -125,6 +127,7 @@ func (d *diff) run(ctx context.Context, p process) error {
 // diffReport is a comparison of two policies, with what it means for a log of decisions.
 type diffReport struct {
 	*proof.Differences
+	Revisions [2]string         `json:"revisions"` // of OLD and NEW
 	Log       *recordedChanges  `json:"log,omitempty"`
 	Directory *directoryChanges `json:"directory,omitempty"`
 	// Beyond has the actions that a recorded question is allowed where it was denied, and that no change of the small worlds allows.
@@ -177,8 +180,9 @@ func (b *build) compare(ctx context.Context, p process, r *bundles.Revision) err
 	if err != nil {
 		return err
 	}
-	report := diffReport{Differences: differences}
+	report := diffReport{Differences: differences, Revisions: revisionsOf(c)}
 	d := diff{was: b.diff, is: b.dir, approvals: file}
+	d.noteBuiltIn(p, report.Revisions)
 	if report.status() == nil {
 		p.note("%s", (&diffText{diffReport: &report}).summary())
 		return nil
@@ -187,6 +191,20 @@ func (b *build) compare(ctx context.Context, p process, r *bundles.Revision) err
 		return err
 	}
 	return &exitError{statusNo, fmt.Errorf("not built: approve each change that allows more in %s, and see what was not explored", filepath.Join(b.dir, bundles.ApprovedFile))}
+}
+
+func revisionsOf(c proof.Comparison) [2]string {
+	return [2]string{c.Was.Revision().ID, c.Is.Revision().ID}
+}
+
+// noteBuiltIn says which policy is the built-in one: after a build it is the changed one, which differs in nothing.
+func (d *diff) noteBuiltIn(p process, revisions [2]string) {
+	for i, name := range []string{d.was, d.is} {
+		if name == builtIn {
+			p.note("%s is the policy that was built into this binary, revision %s; \"make build\" takes over what the folder policies has by then", builtIn, revisions[i])
+			return
+		}
+	}
 }
 
 // named returns the path of a policy that a command line names; "" is the built-in one.

@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"path"
+	"path/filepath"
 	"strings"
 
+	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp/proof"
 )
@@ -12,6 +15,15 @@ import (
 type approvedFile struct {
 	name string
 	data []byte
+}
+
+// noteMisplaced names the files of a policy folder that are called as if they approved changes, and lie where none is read.
+func noteMisplaced(p process, notLoaded []string, folder string) {
+	for _, name := range notLoaded {
+		if base := strings.ToLower(path.Base(name)); base == bundles.ApprovedFile || base == "approved.yml" {
+			p.note("%s approves nothing: what is approved has to be in %s", filepath.Join(folder, name), filepath.Join(folder, bundles.ApprovedFile))
+		}
+	}
 }
 
 // toApprove returns what to write into approved.yaml so that the first changes, so many, are approved; the title is "" if they are.

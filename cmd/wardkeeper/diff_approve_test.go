@@ -51,9 +51,32 @@ func TestDiffPrintsWhatApproves(t *testing.T) {
 			}
 			require.NoError(t, os.WriteFile(approved, []byte(text), 0o600))
 			got = run(t, nil, "diff", old, changed)
+			require.Equal(t, statusNo, got.status, "nobody has said why: %v", got)
+			require.Contains(t, got.err, "the approval of "+id+" does not count: its reason is still to be written")
+			text = strings.Replace(text, "Say here who wants this, and why.", "Clerks answer the phone.", 1)
+			require.NoError(t, os.WriteFile(approved, []byte(text), 0o600))
+			got = run(t, nil, "diff", old, changed)
 			require.Equal(t, statusOK, got.status, got)
 			require.NotContains(t, got.out, "To approve")
 			require.Equal(t, strings.Contains(c.file, "000"), strings.Contains(got.err, "the approval of 000"), "approvals of other changes stay")
 		})
+	}
+}
+
+// Whoever puts the file beside the tables, or spells its ending otherwise, is told where it has to be.
+func TestMisplacedApprovalsAreNamed(t *testing.T) {
+	t.Parallel()
+	old := policyFolder(t, phones)
+	changed := policyFolder(t, strings.Replace(phones, `{"chief"}`, `{"chief", "clerk"}`, 1))
+	require.NoError(t, os.Mkdir(filepath.Join(changed, "authz"), 0o700))
+	build := []string{"bundle", "build", changed, "--coverage", "0", "--revision", "r1", "--sequence", "1", "-o", filepath.Join(t.TempDir(), "policy.tar.gz"), "--diff", old}
+	for _, name := range []string{"authz/approved.yaml", "approved.yml"} {
+		misplaced := filepath.Join(changed, name)
+		require.NoError(t, os.WriteFile(misplaced, []byte("approved: []\n"), 0o600))
+		for _, args := range [][]string{{"diff", old, changed}, build} {
+			got := run(t, nil, args...)
+			require.Equal(t, statusNo, got.status, got)
+			require.Contains(t, got.err, misplaced+" approves nothing: what is approved has to be in "+filepath.Join(changed, "approved.yaml")+"\n")
+		}
 	}
 }

@@ -176,6 +176,23 @@ func TestDiffNeedsApproval(t *testing.T) {
 	require.Contains(t, got.err, "the approval of "+report.Changes[0].ID+" is about no change here")
 }
 
+// Whoever compares a changed folder with a binary that was built from it is told that nothing was compared.
+func TestDiffOfAPolicyWithItselfIsSaid(t *testing.T) {
+	t.Parallel()
+	same := t.TempDir()
+	require.NoError(t, os.CopyFS(same, policies.Files()))
+	got := run(t, nil, "diff", "built-in", same, "--action", "user.view")
+	_, revision, ok := strings.Cut(strings.TrimSpace(run(t, nil, "version").out), "built-in policy: revision ")
+	require.True(t, ok)
+	require.True(t, strings.HasPrefix(got.out, "No decision changes: OLD and NEW are the same policy, revision "+revision+".\n"), got.out)
+	require.Contains(t, got.err, "built-in is the policy that was built into this binary, revision "+revision+`; "make build" takes over`)
+
+	folder := policyFolder(t, phones)
+	got = run(t, nil, "diff", folder, policyFolder(t, phones))
+	require.Contains(t, got.out, "OLD and NEW are the same policy")
+	require.NotContains(t, got.err, "built-in")
+}
+
 func TestBundleBuildNeedsApproval(t *testing.T) {
 	t.Parallel()
 	old := policyFolder(t, phones)

@@ -34,6 +34,9 @@ func (t *diffText) summary() string {
 		}
 	}
 	text := "No decision changes within the bound"
+	if t.Revisions[0] == t.Revisions[1] {
+		return "No decision changes: OLD and NEW are the same policy, revision " + t.Revisions[0]
+	}
 	if len(parts) > 0 {
 		text = terminal.Count(len(t.Changes), "change") + " of decisions: " + strings.Join(parts, ", ")
 		if n := t.Unapproved(); n > 0 {

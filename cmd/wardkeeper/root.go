@@ -26,10 +26,14 @@ assignments of a directory, and answers through the OpenID AuthZEN Authorization
 		SilenceUsage:  true, // the usage would hide the message
 		SilenceErrors: true, // run prints them
 		Args:          noSuchCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.Version = versionLine()
-	root.SetVersionTemplate("{{.Version}}\n")
+	version := root.Flags().BoolP("version", "v", false, "version for wardkeeper")
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *version {
+			return p.printVersion()
+		}
+		return cmd.Help()
+	}
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(explainFlagError)

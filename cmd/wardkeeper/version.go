@@ -8,20 +8,32 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/wardkeeper/wardkeeper/bundles"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/metrics"
+	"github.com/wardkeeper/wardkeeper/policies"
 )
 
 func newVersionCommand(p process) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "Print the versions of Wardkeeper and of the OPA inside it",
+		Short:   "Print the versions of Wardkeeper, of the OPA inside it and of the built-in policy",
 		Example: "  wardkeeper version",
 		Args:    arguments(),
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(p.stdout, versionLine())
-			return err
-		},
+		RunE:    func(*cobra.Command, []string) error { return p.printVersion() },
 	}
+}
+
+func (p process) printVersion() error {
+	archive, err := bundles.ReadTree(policies.Files(), bundles.Limits{})
+	if err != nil {
+		return err
+	}
+	policy, err := bundles.Parse(archive)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.stdout, "%s\nbuilt-in policy: revision %s\n", versionLine(), policy.ID)
+	return err
 }
 
 // mainVersion returns the version of the program.

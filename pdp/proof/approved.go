@@ -94,13 +94,16 @@ func unknownInApproved(document *yaml.Node) error {
 }
 
 // Approve notes the approvals at the changes. It returns a sentence about each that does not count: it is about no change, which was made
-// otherwise or not at all, or it says another sentence than the change has, which whoever approved it may not have meant.
+// otherwise or not at all, its reason is not written yet, or it says another sentence than the change has, which whoever approved it may not
+// have meant.
 func (d *Differences) Approve(all []Approval) (ignored []string) {
 	for _, a := range all {
 		i := slices.IndexFunc(d.Changes, func(c Difference) bool { return c.ID == a.ID })
 		switch {
 		case i < 0:
 			ignored = append(ignored, fmt.Sprintf("the approval of %s is about no change here: %s", a.ID, strings.TrimSpace(a.Change)))
+		case strings.TrimSpace(a.Reason) == reasonToWrite:
+			ignored = append(ignored, fmt.Sprintf("the approval of %s does not count: its reason is still to be written, in place of %q", a.ID, reasonToWrite))
 		case strings.TrimSpace(a.Change) != d.Changes[i].Sentence:
 			ignored = append(ignored, fmt.Sprintf("the approval of %s does not count: it says %q, and the change is %q", a.ID, strings.TrimSpace(a.Change), d.Changes[i].Sentence))
 		default:

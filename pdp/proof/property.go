@@ -214,8 +214,10 @@ func (p *Property) names(answer *ast.Term) bool {
 	if list == nil {
 		return false
 	}
-	all, isArray := list.Value.(*ast.Array)
-	return isArray && all.Until(func(reason *ast.Term) bool {
+	all, isList := list.Value.(interface {
+		Until(func(*ast.Term) bool) bool
+	}) // an array or a set
+	return isList && all.Until(func(reason *ast.Term) bool {
 		o, isObject := reason.Value.(ast.Object)
 		if !isObject {
 			return false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -138,7 +139,7 @@ func TestPlantedFaultsAreRefuted(t *testing.T) {
 }
 
 // manyReasons returns a policy that denies for any of many reasons, and where there is none, for what somebody is in another organization.
-func manyReasons(t *testing.T) *pdp.Policy {
+func manyReasons(t *testing.T, reasons string) *pdp.Policy {
 	t.Helper()
 	rules, names := "", []string{}
 	for i := range 18 {
@@ -167,17 +168,36 @@ scope := "anywhere"
 
 decision := {"allow": true} if allow
 
-decision := {"allow": false, "reasons": [reason | some reason in why]} if not allow
+decision := {"allow": false, "reasons": `+reasons+`} if not allow
 `)
 }
 
 // Where the answers are too many to be told apart, a denial depends on another organization also if the question is allowed otherwise.
 func TestDenialsWithManyReasonsAreHeldAgainstWhatIsAllowed(t *testing.T) {
 	t.Parallel()
-	f := verify(t, manyReasons(t), "user.view", "properties: [{property: p, reasons: [unknown_user], independent_of: another_organization}]")["p"]
+	f := verify(t, manyReasons(t, "[reason | some reason in why]"), "user.view", "properties: [{property: p, reasons: [unknown_user], independent_of: another_organization}]")["p"]
 	require.Equal(t, proof.Refuted, f.Status, "%v", f.Why)
 	require.Contains(t, f.Example.Answer, `"decision":true`)
 	require.Contains(t, f.But.Answer, "unknown_user")
+}
+
+// An answer whose reasons are too many to be told apart is none if they are no list.
+func TestManyReasonsAreAList(t *testing.T) {
+	t.Parallel()
+	for reasons, want := range map[string]proof.Status{"why": proof.Proved, `object.get({"user.view": {reason.rule: reason | some reason in why}}, input.action.name, [])`: proof.Refuted} {
+		report, err := proof.Verify(t.Context(), proof.Verification{Policy: manyReasons(t, reasons)})
+		require.NoError(t, err)
+		i := slices.IndexFunc(report.Findings, func(f proof.Finding) bool { return f.Property == "Every question has an answer" })
+		require.Equal(t, want, report.Findings[i].Status, reasons)
+	}
+}
+
+// The reasons of a denial can be a list or a set.
+func TestPropertiesAreAboutReasonsOfASet(t *testing.T) {
+	t.Parallel()
+	set := policyOf(t, `why := [{"code": "not_permitted", "rule": "R-1", "message": "No."}]`, "why contains {\"code\": \"unknown_user\"} if input.facts.user.assigned\n\nwhy contains {\"code\": \"self\"}")
+	f := verify(t, set, "user.view", "properties: [{property: p, reasons: [unknown_user], independent_of: another_organization}]")["p"]
+	require.Equal(t, proof.Refuted, f.Status, "%v", f.Why)
 }
 
 func TestWorldsThatAreTooLargeAreNotProved(t *testing.T) {

@@ -44,16 +44,19 @@ func many(w *world.World, value diagram.Node) bool {
 	})
 }
 
-// coarse returns an answer of which only that there are reasons is known: a list with null stands for one with any.
+// coarse returns an answer of which only that there are reasons is known: a list with null stands for one with any. What is no list stays
+// none.
 func coarse(w *world.World, value diagram.Node) diagram.Node {
-	reasons := w.Length(w.Lookup(value, w.Text("reasons")))
-	some := w.Map(w.Operation("some"), reasons, func(leaf diagram.Node) diagram.Node {
+	of := w.Lookup(value, w.Text("reasons"))
+	some := w.Map(w.Operation("some"), w.Length(of), func(leaf diagram.Node) diagram.Node {
 		if leaf == diagram.Undefined || leaf == w.Int(0) {
 			return diagram.Undefined
 		}
 		return w.Term(ast.ArrayTerm(ast.NullTerm()))
 	})
-	return w.Insert(value, w.Text("reasons"), some, diagram.True)
+	list := w.Or(w.IsKind(of, diagram.List), w.IsKind(of, diagram.Set))
+	other := w.Ite(w.IsKind(of, diagram.Object), w.Term(ast.ObjectTerm()), of)
+	return w.Insert(value, w.Text("reasons"), w.Ite(list, some, other), diagram.True)
 }
 
 // given returns the reasons of an answer, each with the cases in which it is given.
@@ -61,7 +64,7 @@ func given(w *world.World, value diagram.Node) map[diagram.Node]diagram.Node {
 	when := map[diagram.Node]diagram.Node{}
 	reasons := w.Lookup(value, w.Text("reasons"))
 	for _, leaf := range w.Leaves(reasons) {
-		if leaf == diagram.Undefined || w.Collection(leaf) == nil {
+		if leaf == diagram.Undefined || w.Collection(leaf) == nil || w.Collection(leaf).Kind == diagram.Object {
 			continue
 		}
 		here := w.Is(reasons, leaf)

@@ -33,7 +33,8 @@ type Property struct {
 	line int
 }
 
-// Subject says which subjects a property is about, by the active roles that they hold in the organization.
+// Subject says which subjects a property is about, by the active roles that they hold in the organization, or in any organization
+// where the action is judged by all of them.
 type Subject struct {
 	Roles   []string `yaml:"roles"`   // at least one of these, and no other
 	Without []string `yaml:"without"` // none of these
@@ -181,11 +182,8 @@ func (p *Property) about(model, action string) bool {
 // where returns the cases that a property is about.
 func (p *Property) where(part *explore.Part) diagram.Node {
 	where := diagram.True
-	if p.Subject != nil && len(p.Subject.Roles) > 0 {
-		where = part.And(where, part.HoldsOnly(p.Subject.Roles))
-	}
-	if p.Subject != nil && len(p.Subject.Without) > 0 {
-		where = part.And(where, part.HoldsNone(func(role string) bool { return slices.Contains(p.Subject.Without, role) }))
+	if p.Subject != nil {
+		where = p.Subject.where(part, part.SubjectHolds)
 	}
 	if len(p.Sets) > 0 {
 		any := diagram.False
@@ -198,6 +196,22 @@ func (p *Property) where(part *explore.Part) diagram.Node {
 		where = part.And(where, part.SaysCurrent())
 	}
 	return where
+}
+
+// where returns where somebody is such a person; holds returns where they hold a role of which something is true.
+func (s *Subject) where(part *explore.Part, holds func(func(role string) bool) diagram.Node) diagram.Node {
+	where := diagram.True
+	if len(s.Roles) > 0 {
+		where = part.Except(holds(among(s.Roles)), holds(func(role string) bool { return !slices.Contains(s.Roles, role) }))
+	}
+	if len(s.Without) > 0 {
+		where = part.Except(where, holds(among(s.Without)))
+	}
+	return where
+}
+
+func among(roles []string) func(string) bool {
+	return func(role string) bool { return slices.Contains(roles, role) }
 }
 
 // names reports whether an answer is a denial with one of the reasons of a property.

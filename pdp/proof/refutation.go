@@ -13,6 +13,11 @@ import (
 // property holds a property of the security team against a part.
 func (r *verifier) property(ctx context.Context, p *Property, part *explore.Part, classes []explore.Class, allowed diagram.Node) error {
 	where := p.where(part)
+	if p.CurrentLocation == given && part.IgnoresCurrent() {
+		r.mu.Lock()
+		r.ignoring[p.Name] = append(r.ignoring[p.Name], part.Question.Action)
+		r.mu.Unlock()
+	}
 	for _, c := range classes {
 		if (p.Never == Allowed || p.names(c.Answer)) && part.And(where, c.Condition) != diagram.False {
 			r.mu.Lock()

@@ -77,7 +77,8 @@ type verifier struct {
 	mu       sync.Mutex
 	report   *Report
 	findings map[string]*Finding
-	met      map[string]bool // the properties that some case is about
+	met      map[string]bool     // the properties that some case is about
+	ignoring map[string][]string // by property that asks for a current location, the actions that ignore it
 	coverage *explore.Coverage
 	counts   []float64 // of cases, by part
 }
@@ -89,7 +90,7 @@ func Verify(ctx context.Context, v Verification) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &verifier{Verification: v, report: &Report{Bound: world.Bound(world.ByQuestionAlone(v.Policy))}, findings: map[string]*Finding{}, met: map[string]bool{answers: true, neverFails: true, allowBare: true, denialReasons: true},
+	r := &verifier{Verification: v, report: &Report{Bound: world.Bound(world.ByQuestionAlone(v.Policy))}, findings: map[string]*Finding{}, ignoring: map[string][]string{}, met: map[string]bool{answers: true, neverFails: true, allowBare: true, denialReasons: true},
 		coverage: d.NewCoverage()}
 	names := []string{answers, neverFails, allowBare, denialReasons}
 	for _, p := range v.Properties {
@@ -104,7 +105,7 @@ func Verify(ctx context.Context, v Verification) (*Report, error) {
 	for _, name := range names {
 		f := r.findings[name]
 		if f.Status == Proved && !r.met[name] {
-			f.Status, f.Why = NotDecided, []string{"no case is about it: it says nothing"}
+			f.Status, f.Why = NotDecided, []string{r.noCase(name)}
 		}
 		r.report.Findings = append(r.report.Findings, *f)
 	}
@@ -114,6 +115,16 @@ func Verify(ctx context.Context, v Verification) (*Report, error) {
 		r.report.Gaps = r.coverage.Gaps()
 	}
 	return r.report, nil
+}
+
+// noCase says why no case is about a property.
+func (r *verifier) noCase(name string) string {
+	ignoring := r.ignoring[name]
+	if len(ignoring) == 0 {
+		return "no case is about it: it says nothing"
+	}
+	slices.Sort(ignoring)
+	return "no case is about it: a current location is ignored by " + strings.Join(slices.Compact(ignoring), ", ")
 }
 
 func (r *verifier) explore(ctx context.Context, d *explore.Decision) error {

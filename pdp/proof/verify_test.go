@@ -17,8 +17,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-var terms = proof.Terms{Models: []string{"regional", "practice_group"}, Actions: []string{"assignment.add", "assignment.remove", "user.delete", "user.edit"},
-	Roles: []string{"owner", "public_health", "division_admin"}}
+var terms = proof.Terms{Models: []string{"regional", "practice_group"}, Actions: []string{"assignment.add", "assignment.remove", "location.switch", "patient.view", "user.delete", "user.edit"},
+	Roles: []string{"owner", "public_health", "division_admin", "ed_admin", "ed_normal", "regional_admin"}}
 
 func TestPropertiesAreReadStrictly(t *testing.T) {
 	for text, fault := range map[string]string{
@@ -114,6 +114,36 @@ func TestPropertiesAreProvedOrRefuted(t *testing.T) {
 	require.Equal(t, f.Example.Question, f.But.Question)
 	require.NotEqual(t, f.Example.Answer, f.But.Answer)
 	require.NotEqual(t, string(f.Example.Directory), string(f.But.Directory))
+}
+
+// Whoever sees patients elsewhere sees those of every organization: such a person holds another role, wherever that is.
+func TestRolesElsewhereCountWhereTheActionIsJudgedByThem(t *testing.T) {
+	t.Parallel()
+	const properties = `
+properties:
+- {property: no other role, models: [regional], actions: [patient.view], subject: {roles: [public_health]}, never: allowed}
+- {property: no such role, actions: [patient.view], subject: {without: [regional_admin, division_admin, ed_admin, ed_normal]}, never: allowed}
+- {property: another role, actions: [patient.view], subject: {without: [division_admin]}, never: allowed}
+`
+	found := verify(t, builtIn(t, "", "", ""), "patient.view", properties)
+	require.Equal(t, proof.Proved, found["no other role"].Status)
+	require.Equal(t, proof.Proved, found["no such role"].Status)
+	require.Equal(t, proof.Refuted, found["another role"].Status)
+	const cell = "public_health:       {offered_at: [division], reaches_down: false, sees_patients: "
+	found = verify(t, builtIn(t, "authz/regional/data.yaml", cell+"false", cell+"true"), "patient.view", properties)
+	require.Equal(t, proof.Refuted, found["no other role"].Status)
+	require.Equal(t, proof.Refuted, found["no such role"].Status)
+}
+
+func TestAPropertyThatNoCaseIsAboutSaysWhy(t *testing.T) {
+	t.Parallel()
+	found := verify(t, builtIn(t, "", "", ""), "patient.view", `
+properties:
+- {property: standing, actions: [patient.view], current_location: given, never: allowed}
+- {property: of another model, models: [practice_group], actions: [patient.view], subject: {roles: [public_health]}, never: allowed}
+`)
+	require.Equal(t, []string{"no case is about it: a current location is ignored by patient.view"}, found["standing"].Why)
+	require.Equal(t, []string{"no case is about it: it says nothing"}, found["of another model"].Why)
 }
 
 func TestPlantedFaultsAreRefuted(t *testing.T) {

@@ -4,37 +4,52 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wardkeeper/wardkeeper/pdp/facts"
 	"github.com/wardkeeper/wardkeeper/pdp/proof/diagram"
 )
 
 // Model returns the model of the organization whose rules apply.
 func (w *World) Model() string { return w.tree.model }
 
-// HoldsOnly returns where the subject holds an active role in the organization, and none but those.
-func (w *World) HoldsOnly(roles []string) diagram.Node {
-	return w.And(w.holds(func(role string) bool { return slices.Contains(roles, role) }), w.HoldsNone(func(role string) bool {
-		return !slices.Contains(roles, role)
-	}))
+// SubjectHolds returns where the subject holds an active role of which something is true. Roles in another organization count where the
+// action is judged by them.
+func (w *World) SubjectHolds(of func(role string) bool) diagram.Node {
+	return w.And(w.is("who", known), w.holds("subject", of))
 }
 
-// HoldsNone returns where the subject holds no active role in the organization of which something is true.
-func (w *World) HoldsNone(of func(role string) bool) diagram.Node { return w.Not(w.holds(of)) }
+// UserHolds is the same of the user that a question is about, who may be the subject.
+func (w *World) UserHolds(of func(role string) bool) diagram.Node {
+	held := w.Or(w.And(w.is("whom", theOther, byUsername), w.holds("user", of)), w.And(w.is("whom", oneself, selfByName), w.holds("subject", of)))
+	return w.And(w.AboutUser(), held)
+}
 
-func (w *World) holds(of func(role string) bool) diagram.Node {
+// AboutUser returns where a question is about a user, known or not.
+func (w *World) AboutUser() diagram.Node { return w.is("kind", "user") }
+
+// AboutSelf returns where a question is about the subject.
+func (w *World) AboutSelf() diagram.Node {
+	return w.And(w.AboutUser(), w.And(w.is("who", known), w.is("whom", oneself, selfByName)))
+}
+
+func (w *World) holds(person string, of func(role string) bool) diagram.Node {
 	f := &factsOf{World: w}
-	held := diagram.False
+	f.stand()
+	held, abroad := diagram.False, diagram.False
 	for _, l := range w.tree.locations {
-		if l.foreign {
-			continue
-		}
-		role := f.role("subject", l.id)
+		role := f.role(person, l.id)
 		for _, leaf := range w.Leaves(role) {
-			if leaf != diagram.Undefined && of(textOf(w.TermOf(leaf))) {
-				held = w.Or(held, w.And(f.active("subject", l.id), w.Is(role, leaf)))
+			if leaf == diagram.Undefined || !of(textOf(w.TermOf(leaf))) {
+				continue
+			}
+			here := w.And(f.active(person, l.id), w.Is(role, leaf))
+			if l.foreign {
+				abroad = w.Or(abroad, here)
+			} else {
+				held = w.Or(held, here)
 			}
 		}
 	}
-	return held
+	return w.Or(held, w.And(abroad, f.everywhere(person)))
 }
 
 // Sets returns where the question has one of some texts as a property of the action.
@@ -47,6 +62,11 @@ func (w *World) Sets(property string, texts []string) diagram.Node {
 
 // SaysCurrent returns where the question says where the subject stands.
 func (w *World) SaysCurrent() diagram.Node { return w.Not(w.is("current", absent)) }
+
+// IgnoresCurrent reports whether it makes no difference to the action where a question says that the subject stands.
+func (w *World) IgnoresCurrent() bool {
+	return !slices.ContainsFunc(w.actions, func(a facts.Action) bool { return !a.NeedsNoCurrentLocation })
+}
 
 // Elsewhere marks the variables that are about another organization: who has which role there.
 func (w *World) Elsewhere() []bool {

@@ -47,6 +47,14 @@ func (f *factsOf) stand() {
 	}
 }
 
+// everywhere returns where a person's assignments in every organization count, instead of those in the one whose rules apply.
+func (f *factsOf) everywhere(person string) diagram.Node {
+	if f.facts.Model != "" || person == "subject" && f.facts.CrossesOrganizations {
+		return diagram.True
+	}
+	return f.Not(f.governed)
+}
+
 // named returns where a question names a location as its place.
 func (f *factsOf) named(id string) diagram.Node {
 	return f.And(f.is("place", id), f.is("kind", "user", "location"))
@@ -262,10 +270,7 @@ func (f *factsOf) standings() diagram.Node {
 	if f.facts.NeedsNoCurrentLocation {
 		return diagram.Undefined
 	}
-	everywhere := f.Not(f.governed)
-	if f.facts.CrossesOrganizations || f.facts.Model != "" {
-		everywhere = diagram.True
-	}
+	everywhere := f.everywhere("subject")
 	visible := func(id string) diagram.Node {
 		active := f.active("subject", id)
 		if f.tree.at(id).foreign {

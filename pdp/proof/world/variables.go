@@ -118,8 +118,8 @@ func resourceKinds(first string) []string {
 
 func (w *World) currents() []string {
 	all := []string{absent}
-	if !slices.ContainsFunc(w.actions, func(a facts.Action) bool { return !a.NeedsNoCurrentLocation }) {
-		return all // it is ignored
+	if w.IgnoresCurrent() {
+		return all
 	}
 	all = nil
 	for _, l := range w.tree.locations {

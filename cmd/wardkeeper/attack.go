@@ -50,7 +50,7 @@ Each step is printed as a command that asks it again. With --output its director
 
 ` + wholeHelp + `
 
-Exit status: 0 no path; 1 a path was found; 2 could not be searched; 3 none was found, but not everything was looked at.`,
+Exit status: 0 no path; 1 a path was found; 2 could not be searched, as where nobody holds ROLE; 3 none was found, but not everything was looked at.`,
 		Example: `  wardkeeper attack --directory directory.yaml
   wardkeeper attack --directory directory.yaml --from ed_admin --reach regional_admin --goal power --depth 3
   wardkeeper attack --directory directory.yaml --bundle my/policies --control none --output attack`,
@@ -138,6 +138,9 @@ func (a *attackFlags) check() error {
 		if !slices.Contains(attack.Controls, action) {
 			errs = append(errs, fmt.Errorf("--control is %q: use %s, or none alone", action, strings.Join(attack.Controls, ", ")))
 		}
+	}
+	if len(a.Goals) == 0 {
+		errs = append(errs, fmt.Errorf("--goal names none: use %s", strings.Join(attack.Goals, ", ")))
 	}
 	if a.Reach != "" && !slices.Contains(a.Goals, attack.Power) {
 		errs = append(errs, errors.New("--reach is about the goal power: name it (--goal)"))

@@ -83,7 +83,12 @@ func TestAttackRefusesWhatItCannotDo(t *testing.T) {
 		"--max-states is 0":                            {"--directory", file, "--max-states", "0"},
 		"the policy has no role king":                  {"--directory", file, "--reach", "king"},
 		"the directory has no organization mercy":      {"--directory", file, "--organization", "mercy"},
-		"--reach is about the goal power":              {"--directory", file, "--reach", "user", "--goal", "strand"},
+		"no active account holds owner in sisters: the roles held are entity_admin, system_admin\n":            {"--directory", file, "--organization", "sisters", "--from", "owner"},
+		"no active account holds user: the roles held are ":                                                    {"--directory", file, "--from", "user"},
+		"no location in sisters offers regional_admin: the roles offered are entity_admin, system_admin, user": {"--directory", file, "--organization", "sisters", "--reach", "regional_admin"},
+		"no active account holds a role: there is no attacker":                                                 {"--directory", writeFile(t, "nobody.yaml", strings.Split(attacked, "users:")[0]+"users: []\n")},
+		"--goal names none":               {"--directory", file, "--goal", ""},
+		"--reach is about the goal power": {"--directory", file, "--reach", "user", "--goal", "strand"},
 	} {
 		got := run(t, nil, append([]string{"attack"}, args...)...)
 		require.Equal(t, statusFailed, got.status, args)

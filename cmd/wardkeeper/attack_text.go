@@ -23,7 +23,7 @@ type attackers struct {
 	outcomes map[string]int
 }
 
-// grouped groups findings by goal, organization and roles, those that were found first, the shortest path first.
+// grouped groups findings by goal, organization and roles, those that were found first, the shortest path first, and of these the one that gains most.
 func grouped(report *attack.Report) []*attackers {
 	var groups []*attackers
 	at := map[string]*attackers{}
@@ -40,7 +40,7 @@ func grouped(report *attack.Report) []*attackers {
 			at[key], groups = g, append(groups, g)
 		}
 		g.outcomes[f.Outcome]++
-		if f.Outcome == attack.Found && (g.shortest.Outcome != attack.Found || len(f.Path) < len(g.shortest.Path)) {
+		if f.Outcome == attack.Found && (g.shortest.Outcome != attack.Found || cmp.Or(cmp.Compare(len(f.Path), len(g.shortest.Path)), cmp.Compare(g.shortest.Gain, f.Gain)) < 0) {
 			g.shortest, g.number = f, number
 		}
 	}

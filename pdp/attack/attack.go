@@ -77,7 +77,9 @@ type Finding struct {
 	Outcome      string   `json:"outcome"`
 	States       int      `json:"states"`           // that were looked at
 	Result       string   `json:"result,omitempty"` // what the path leads to, in words
-	Path         []Step   `json:"path,omitempty"`   // a shortest one
+	Path         []Step   `json:"path,omitempty"`   // a shortest one, and among these one that gains most
+	// Gain is how many changes of sample accounts the role reached allows that were denied, of the goal [Power].
+	Gain int `json:"gain,omitempty"`
 }
 
 // Step is one allowed change.
@@ -137,7 +139,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	for _, l := range cfg.Directory.AllLocations() {
-		if l.Parent() != nil || cfg.Organization != "" && l.ID() != cfg.Organization {
+		if l.Parent() != nil || !r.attacked(l.ID()) {
 			continue
 		}
 		if err := r.attack(l); err != nil {
@@ -177,6 +179,9 @@ func newRun(ctx context.Context, cfg Config) (*run, error) {
 	}
 	if root := r.byID[cfg.Organization]; cfg.Organization != "" && (root == nil || root.Parent() != nil) {
 		return nil, fmt.Errorf("the directory has no organization %s", cfg.Organization)
+	}
+	if err := r.checkRoles(); err != nil {
+		return nil, err
 	}
 	return r, r.readActions()
 }
@@ -226,7 +231,7 @@ func (r *run) concerns(action string) (bool, error) {
 	for _, u := range r.Directory.AllUsers() {
 		for _, a := range u.Assignments() {
 			if !a.Active || u.Record().Status != facts.StatusActive || asked[a.Role] ||
-				r.Organization != "" && a.At.Organization() != r.Organization || r.From != "" && a.Role != r.From {
+				!r.attacked(a.At.Organization()) || r.From != "" && a.Role != r.From {
 				continue
 			}
 			asked[a.Role] = true

@@ -150,8 +150,8 @@ func TestBuiltInPolicy(t *testing.T) {
 		"system": {system, []string{
 			"power gil | gil: user.invite on helen at grace, role: entity_admin SYS-2 | gil: user.reset_password on helen, standing at grace; the account is now under the attacker's control SYS-1" +
 				" = gil controls an account, helen, that is system_admin at sisters and may now user.invite on somebody new at mercy, role: entity_admin, which gil was denied at first",
-			"power marta | marta: user.invite on gil at mercy, role: entity_admin SYS-2 | marta: user.reset_password on gil, standing at mercy; the account is now under the attacker's control SYS-1" +
-				" = marta controls an account, gil, that is entity_admin at grace and may now user.invite on somebody new at grace, role: entity_admin, which marta was denied at first",
+			"power marta | marta: user.invite on helen at mercy, role: entity_admin SYS-2 | marta: user.reset_password on helen, standing at mercy; the account is now under the attacker's control SYS-1" +
+				" = marta controls an account, helen, that is system_admin at sisters and may now user.invite on somebody new at grace, role: entity_admin, which marta was denied at first",
 		}, 0},
 		"vendor": {vendor, []string{"strand simon | simon: assignment.remove on eva at light SYS-4 = eva has no location left in light, and nobody there can give them one"}, 2},
 	} {

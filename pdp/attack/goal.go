@@ -13,20 +13,22 @@ import (
 // In a shortest path each change is needed: whoever is changed makes a change later, but for the account that the goal is about. So a
 // path is hopeless once more accounts wait for their turn than moves are left.
 
-// reach is the goal that the attacker has a power that was denied at first: an account under control holds a role that allows it.
+// reach is the goal that the attacker has a power that was denied at first: an account under control holds a role that allows it. The
+// more abilities a role has that were denied, the more it is.
 type reach struct {
 	role string // "" is any
 	own  power
 
-	hold    int32 // that was reached
-	ability int
+	hold    int32 // that gains most of those that were reached
+	ability int   // one of those gained
+	gain    int
 }
 
 func (g *reach) possible(_ *organization, next *state) (bool, error) {
 	return next.marks[next.last.user]&controlled != 0, nil
 }
 
-func (g *reach) reached(o *organization, next *state) (bool, error) {
+func (g *reach) reached(o *organization, next *state) (most int, err error) {
 	user := next.last.user
 	for _, hold := range o.holdsOf(next.forms[user]) {
 		if g.role != "" && o.forms.all[hold].rec.Assignments[0].Role != g.role {
@@ -34,14 +36,15 @@ func (g *reach) reached(o *organization, next *state) (bool, error) {
 		}
 		p, err := o.powerOf(hold)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
-		if ability, found := p.beyond(g.own); found {
-			g.hold, g.ability = hold, ability
-			return true, nil
+		ability, gain := p.beyond(g.own)
+		if gain > g.gain {
+			g.hold, g.ability, g.gain = hold, ability, gain
 		}
+		most = max(most, gain)
 	}
-	return false, nil
+	return most, nil
 }
 
 func (g *reach) hopeless(_ *organization, next *state, left int) (bool, error) {
@@ -52,7 +55,7 @@ func (g *reach) hopeless(_ *organization, next *state, left int) (bool, error) {
 // strand is the goal that a user whom somebody could help before is where nobody can.
 type strand struct{ why string }
 
-func (g *strand) reached(*organization, *state) (bool, error) { return true, nil }
+func (g *strand) reached(*organization, *state) (int, error) { return everything, nil }
 
 func (g *strand) possible(o *organization, next *state) (bool, error) {
 	user := next.last.user
@@ -139,7 +142,7 @@ func (o *organization) byPower() ([]int32, error) {
 // loss is the goal that nobody is left who can do something that somebody could at first.
 type loss struct{ ability int }
 
-func (g *loss) reached(*organization, *state) (bool, error) { return true, nil }
+func (g *loss) reached(*organization, *state) (int, error) { return everything, nil }
 
 func (g *loss) possible(o *organization, next *state) (bool, error) {
 	n, err := g.holders(o, next)

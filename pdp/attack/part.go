@@ -94,8 +94,8 @@ func (r *run) oneOfEach(root *facts.Location, people []*facts.User) []*facts.Use
 
 // attacks reports whether an account is one from which an attack is tried: it holds a role here, and that asked for.
 func (o *organization) attacks(u *facts.User) bool {
-	return u.Record().Status == facts.StatusActive && slices.ContainsFunc(u.Assignments(), func(a facts.Assignment) bool {
-		return a.At.Organization() == o.root.ID() && (a.Active || a.Status == facts.StatusInvited) && (o.From == "" || a.Role == o.From)
+	return slices.ContainsFunc(u.Assignments(), func(a facts.Assignment) bool {
+		return a.At.Organization() == o.root.ID() && acts(u, a) && (o.From == "" || a.Role == o.From)
 	})
 }
 

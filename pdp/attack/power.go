@@ -37,14 +37,17 @@ func (p *power) union(other power) {
 	}
 }
 
-// beyond returns an ability that a power has and another lacks.
-func (p power) beyond(other power) (i int, found bool) {
+// beyond counts the abilities that a power has and another lacks, and returns the first of them.
+func (p power) beyond(other power) (first, count int) {
 	for i := range 64 * len(p) {
-		if p.has(i) && !other.has(i) {
-			return i, true
+		if !p.has(i) || other.has(i) {
+			continue
+		}
+		if count++; count == 1 {
+			first = i
 		}
 	}
-	return 0, false
+	return first, count
 }
 
 type abilities struct {

@@ -126,6 +126,9 @@ func (o *organization) add(goal string, attacker int, out outcome, result func(n
 			return err
 		}
 		f.Path, f.Result = steps, result(names)
+		if out.gain != everything {
+			f.Gain = out.gain
+		}
 	case out.open:
 		f.Outcome = Open
 	}

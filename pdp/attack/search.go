@@ -2,6 +2,7 @@ package attack
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 )
 
@@ -31,22 +32,26 @@ type move struct {
 
 // goal is what an attacker wants.
 type goal interface {
-	// possible reports whether the last move can have reached it, and reached whether a possible one has. reached is called only if the
-	// policy allows the move, because it takes longer than to ask.
+	// possible reports whether the last move can have reached it, and reached how much a possible one has: 0 is nothing, and nothing is
+	// more than everything. reached is called only if the policy allows the move, because it takes longer than to ask.
 	possible(o *organization, next *state) (bool, error)
-	reached(o *organization, next *state) (bool, error)
+	reached(o *organization, next *state) (gain int, err error)
 	// hopeless reports whether so many moves more cannot reach it, or only by moves of which some could be left out.
 	hopeless(o *organization, next *state, left int) (bool, error)
 }
 
+// everything is the gain of a goal that is reached or not, and no more by one path than by another.
+const everything = math.MaxInt
+
 // outcome is what a search found.
 type outcome struct {
 	reached *state // nil: the goal was not reached
+	gain    int
 	states  int
 	open    bool // there are states that were not looked at
 }
 
-// search looks for a shortest path to a goal, breadth first. Accounts of one form and mark are interchangeable, so only one of them is
+// search looks for a shortest path to a goal, breadth first, and among those for one that gains most. Accounts of one form and mark are interchangeable, so only one of them is
 // tried, and states that differ in which of them it is are one.
 type search struct {
 	*organization
@@ -74,9 +79,12 @@ func (o *organization) find(start *state, g goal) (outcome, error) {
 				s.open = true
 				return s.outcome, nil
 			}
-			if err := s.expand(st, left-1, &next); err != nil || s.outcome.reached != nil {
+			if err := s.expand(st, left-1, &next); err != nil || s.gain == everything {
 				return s.outcome, err
 			}
+		}
+		if s.outcome.reached != nil {
+			break
 		}
 		level = next
 	}
@@ -109,7 +117,7 @@ func (s *search) expand(st *state, left int, next *[]*state) error {
 				continue
 			}
 			users[other] = true
-			if err := s.moves(st, subject, user, other, left, next); err != nil || s.outcome.reached != nil {
+			if err := s.moves(st, subject, user, other, left, next); err != nil || s.gain == everything {
 				return err
 			}
 		}
@@ -129,7 +137,7 @@ func (s *search) moves(st *state, subject, user int, other sort, left int, next 
 		if err != nil {
 			return err
 		}
-		further := left > 0
+		further := left > 0 && s.outcome.reached == nil
 		if further {
 			hopeless, err := s.goal.hopeless(s.organization, after, left)
 			if err != nil {
@@ -149,16 +157,19 @@ func (s *search) moves(st *state, subject, user int, other sort, left int, next 
 			continue
 		}
 		after.last.from = from
+		gain := 0
 		if possible {
-			if possible, err = s.goal.reached(s.organization, after); err != nil {
+			if gain, err = s.goal.reached(s.organization, after); err != nil {
 				return err
 			}
 		}
-		if possible {
-			s.outcome.reached = after
+		if gain > s.gain {
+			s.outcome.reached, s.gain = after, gain
+		}
+		if s.gain == everything {
 			return nil
 		}
-		if further {
+		if further && gain == 0 {
 			s.visited[s.key(after)] = true
 			*next = append(*next, after)
 		}

@@ -98,10 +98,43 @@ func TestReviewEqualsSingleDecisions(t *testing.T) {
 		return
 	}
 	for _, action := range allActions() {
-		if !strings.HasPrefix(action, "invitation.") && action != "user.delete" && action != "user.invite" && action != "entity.create" {
+		if !strings.HasPrefix(action, "invitation.") && action != "user.delete" && action != "entity.create" {
 			require.NotZero(t, compared[action], "nobody may %s", action)
 		}
 	}
+	require.NotZero(t, compared[review.OverElsewhere])
+}
+
+// A policy may give power over users who are assigned elsewhere in the organization.
+func TestReviewOfPowerOverUsersElsewhere(t *testing.T) {
+	t.Parallel()
+	policy := policyChanged(t, "authz/regional/data.yaml", "region_in_division: {place: any, user: covered},              division: {place: any, user: covered}}\n  user.deactivate",
+		"region_in_division: {place: any, user: covered},              division: {place: any, user: any}}\n  user.deactivate")
+	worlds, elsewhere := 3, 0
+	if fewerQuestions() {
+		worlds = 1
+	}
+	for seed := range uint64(worlds) {
+		w := generate(seed)
+		d := w.directory(t)
+		engine := withSourceBy(policy, fixed{d})
+		lines, rows, _ := reviewed(t, engine, d, false)
+		each, _, _ := reviewed(t, engine, d, true)
+		require.Equal(t, each, lines, "world %d", seed)
+		for _, row := range rows {
+			if row.Action == "user.reset_password" && row.Role == "division_admin" && row.Over == review.OverElsewhere {
+				elsewhere++
+			}
+		}
+		for _, u := range w.Users {
+			for _, l := range w.active(u) {
+				if givesPower(l.Role) && strings.HasPrefix(l.Role, "division") {
+					checkRows(t, engine, w, u, w.byID(l.Location), rows, map[string]int{}, map[string]bool{})
+				}
+			}
+		}
+	}
+	require.Positive(t, elsewhere)
 }
 
 func givesPower(role string) bool {
@@ -113,12 +146,13 @@ func givesPower(role string) bool {
 // checkRows compares the rows of one assignment with what single searches find.
 func checkRows(t require.TestingT, e *pdp.Engine, w *world, u *person, l *byID, rows []review.Row, compared map[string]int, governed map[string]bool) {
 	root := w.root(l)
-	over := map[string]map[string]bool{}
-	mark := func(action, what string) {
-		if over[action] == nil {
-			over[action] = map[string]bool{}
+	type kind struct{ action, over string }
+	over := map[kind]map[string]bool{}
+	mark := func(action, of, what string) {
+		if over[kind{action, of}] == nil {
+			over[kind{action, of}] = map[string]bool{}
 		}
-		over[action][what] = true
+		over[kind{action, of}][what] = true
 	}
 	for _, from := range w.Locations {
 		if !w.covers(l, from) || !w.canStandAt(u, from) {
@@ -129,14 +163,18 @@ func checkRows(t require.TestingT, e *pdp.Engine, w *world, u *person, l *byID, 
 				continue
 			}
 			for _, other := range w.Users {
-				if !slices.ContainsFunc(other.Assignments, func(a assignment) bool { return w.covers(l, w.byID(a.Location)) }) {
+				if !w.belongs(other, root) {
 					continue
 				}
+				of := review.OverElsewhere
+				if slices.ContainsFunc(other.Assignments, func(a assignment) bool { return w.covers(l, w.byID(a.Location)) }) {
+					of = review.OverUsers
+				}
 				for _, action := range actionsFor(t, e, ask(u.ID, "", "user", other.ID, place.ID, from.ID, nil)) {
-					if action == "user.invite" || needsNoCurrentLocation(action) {
+					if needsNoCurrentLocation(action) {
 						continue
 					}
-					mark(action, other.ID)
+					mark(action, of, other.ID)
 					if other != u && !entryOf(action).ReadOnly {
 						governed[other.ID+" "+root.ID] = true
 					}
@@ -147,7 +185,7 @@ func checkRows(t require.TestingT, e *pdp.Engine, w *world, u *person, l *byID, 
 			}
 			for _, action := range actionsFor(t, e, ask(u.ID, "", "location", place.ID, "", from.ID, nil)) {
 				if !needsNoCurrentLocation(action) && !strings.HasPrefix(action, "entity.") {
-					mark(action, place.ID)
+					mark(action, review.OverLocations, place.ID)
 				}
 			}
 		}
@@ -156,36 +194,40 @@ func checkRows(t require.TestingT, e *pdp.Engine, w *world, u *person, l *byID, 
 		for _, place := range w.Locations {
 			for _, action := range actionsFor(t, e, ask(u.ID, "", "location", place.ID, "", l.ID, nil)) {
 				if strings.HasPrefix(action, "entity.") {
-					mark(action, place.ID)
+					mark(action, review.OverLocations, place.ID)
 				}
 			}
 		}
 	}
-	found := map[string][]int{}
+	found := map[kind][]int{}
 	for _, row := range rows {
-		if row.Subject.ID() == u.ID && row.Location.ID() == l.ID && (row.Over == review.OverUsers || row.Over == review.OverLocations) {
-			found[row.Action] = append(found[row.Action], row.Count)
+		if row.Subject.ID() == u.ID && row.Location.ID() == l.ID && (row.Over == review.OverUsers || row.Over == review.OverElsewhere || row.Over == review.OverLocations) {
+			found[kind{row.Action, row.Over}] = append(found[kind{row.Action, row.Over}], row.Count)
 		}
 	}
 	for _, action := range allActions() {
-		if needsNoCurrentLocation(action) {
-			continue
+		for _, of := range []string{review.OverUsers, review.OverElsewhere, review.OverLocations} {
+			k := kind{action, of}
+			if needsNoCurrentLocation(action) {
+				continue
+			}
+			if len(over[k]) == 0 {
+				require.Empty(t, found[k], "%s at %s: %v", u.ID, l.ID, k)
+				continue
+			}
+			compared[action]++
+			compared[of]++
+			// A user may count in the rows of several rules.
+			sum := 0
+			for _, n := range found[k] {
+				sum += n
+				require.LessOrEqual(t, n, len(over[k]), "%s at %s: %v", u.ID, l.ID, k)
+			}
+			if len(found[k]) == 1 {
+				require.Equal(t, len(over[k]), sum, "%s at %s: %v on %v", u.ID, l.ID, k, over[k])
+			}
+			require.GreaterOrEqual(t, sum, len(over[k]), "%s at %s: %v on %v", u.ID, l.ID, k, over[k])
 		}
-		if len(over[action]) == 0 {
-			require.Empty(t, found[action], "%s at %s: %s", u.ID, l.ID, action)
-			continue
-		}
-		compared[action]++
-		// A user may count in the rows of several rules.
-		sum := 0
-		for _, n := range found[action] {
-			sum += n
-			require.LessOrEqual(t, n, len(over[action]), "%s at %s: %s", u.ID, l.ID, action)
-		}
-		if len(found[action]) == 1 {
-			require.Equal(t, len(over[action]), sum, "%s at %s: %s on %v", u.ID, l.ID, action, over[action])
-		}
-		require.GreaterOrEqual(t, sum, len(over[action]), "%s at %s: %s on %v", u.ID, l.ID, action, over[action])
 	}
 }
 

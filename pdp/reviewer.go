@@ -103,6 +103,20 @@ func (r Reach) Admits(u *facts.User) bool {
 		slices.ContainsFunc(u.Assignments(), func(a facts.Assignment) bool { return a.At.CoveredBy(s.location) })
 }
 
+// Beyond reports whether users can be among those reached who have no assignment at the locations that are covered.
+func (r Reach) Beyond(covered func(id string) bool) bool {
+	s := r.scope
+	switch {
+	case s == nil:
+		return true
+	case covered(s.location):
+		return false
+	case s.Assigned == nil || s.Assigned.Locations == nil:
+		return true
+	}
+	return s.Assigned.Beneath != "" && !covered(s.Assigned.Beneath) || slices.ContainsFunc(s.Assigned.Locations, func(id string) bool { return !covered(id) })
+}
+
 // Renamed returns the same reach over people and locations of other names. ok is false if a name is not known.
 func (r Reach) Renamed(user, location func(id string) (string, bool)) (renamed Reach, ok bool) {
 	if r.scope == nil {

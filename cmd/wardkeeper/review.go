@@ -42,7 +42,7 @@ func newReviewCommand(p process) *cobra.Command {
 		Long: `Write the access review of a directory, as it is now, to a new folder:
 
   access.csv     who may do what, where, over how many, by which rule
-  orphans.csv    accounts of which nobody else may change anything, administrators among them
+  orphans.csv    accounts of which nobody else may change anything in an organization, administrators among them
   unused.csv     the rows of access.csv that were never used, according to --decision-log
   manifest.json  the moment, the directory, the revision of the policy, the actions left out, the counts, and the SHA-256 of each file
 
@@ -50,14 +50,14 @@ func newReviewCommand(p process) *cobra.Command {
 
 A row of access.csv says: SUBJECT, who holds ROLE at LOCATION, may do ACTION on COUNT of what OVER names, by RULE. The subject stands at
 LOCATION or beneath it, acts at any place of the organization, and gives the action suitable properties. Over "users" counts each user
-once who is assigned at LOCATION or beneath it, and on whom one such question is allowed; a user may count in the rows of several
-rules. Over "locations" counts locations at or beneath LOCATION, or of all organizations where the action crosses them; over "new
+once who is assigned at LOCATION or beneath it, and on whom one such question is allowed, over "users elsewhere" the others of the
+organization; a user may count in the rows of several rules. Over "locations" counts locations at or beneath LOCATION, or of all organizations where the action crosses them; over "new
 users" those to which somebody new can be invited; "new locations" says that one can be founded. What a role above LOCATION adds to
 standing there is counted too.
 
-Who sees patients and incidents, and where somebody can go, needs no current location: over "patients" counts the locations at, beneath
-or above LOCATION whose patients the subject may see, and over "locations" those of the place. Such a row says what ROLE at LOCATION
-gives alone, or what only several roles give together. Left out, and named in the manifest, are other actions on users that need no
+Who sees patients and incidents, and where somebody can go, needs no current location: over "patients of locations" counts the locations
+at, beneath or above LOCATION whose patients the subject may see, and over "locations" those of the place. Such a row says what ROLE at
+LOCATION gives alone, or what only several roles give together. Left out, and named in the manifest, are other actions on users that need no
 current location, such as answering one's own invitation, and actions on other types of resources.
 
 The policy decides each question. Questions about people and places that differ in nothing but ids are decided once, and again from
@@ -204,7 +204,7 @@ func (a *accessReview) write(ctx context.Context, p process, folder *accessrevie
 			return review.Counts{}, err
 		}
 	}
-	columns := []string{"organization", "subject", "username", "name", "role", "location", "location_name", "kind", "action", "changes", "over", "count", "rule"}
+	columns := []string{"organization", "subject", "username", "name", "role", "location", "location_name", "kind", "parent", "action", "changes", "over", "count", "rule"}
 	if uses != nil {
 		columns = append(columns, "uses", "last_used")
 	}
@@ -233,7 +233,7 @@ func (a *accessReview) write(ctx context.Context, p process, folder *accessrevie
 		Progress: func(done, of int) { progress.Of(done, of, "location") },
 		Row: func(r review.Row) error {
 			u := r.Subject
-			row := []any{r.Location.Organization(), u.ID(), u.Username(), fullName(u), r.Role, r.Location.ID(), r.Location.Name(), r.Location.Kind(), r.Action, r.Changes, r.Over, r.Count, r.Rule}
+			row := []any{r.Location.Organization(), u.ID(), u.Username(), fullName(u), r.Role, r.Location.ID(), r.Location.Name(), r.Location.Kind(), parentOf(r.Location), r.Action, r.Changes, r.Over, r.Count, r.Rule}
 			if uses == nil {
 				return access.Add(row...)
 			}
@@ -253,6 +253,14 @@ func (a *accessReview) write(ctx context.Context, p process, folder *accessrevie
 			return orphans.Add(organization, o.User.ID(), o.User.Username(), fullName(o.User), o.User.Record().Status, rolesIn(o.User, organization), o.Administrator)
 		},
 	})
+}
+
+// parentOf returns the id of the location right above; "" if there is none.
+func parentOf(l *facts.Location) string {
+	if l.Parent() == nil {
+		return ""
+	}
+	return l.Parent().ID()
 }
 
 // readUses reads what was used from the log; nil if none is named.

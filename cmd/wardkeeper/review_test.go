@@ -54,18 +54,18 @@ func TestReviewSaysWhoMayDoWhat(t *testing.T) {
 	t.Parallel()
 	dir := reviewed(t)
 	rows := rowsOfCSV(t, dir, "access.csv")
-	require.Equal(t, []string{"organization", "subject", "username", "name", "role", "location", "location_name", "kind", "action", "changes", "over", "count", "rule"}, rows[0])
+	require.Equal(t, []string{"organization", "subject", "username", "name", "role", "location", "location_name", "kind", "parent", "action", "changes", "over", "count", "rule"}, rows[0])
 	row := func(subject, action, rule string) []string {
-		i := slices.IndexFunc(rows, func(r []string) bool { return r[1] == subject && r[8] == action && r[12] == rule })
+		i := slices.IndexFunc(rows, func(r []string) bool { return r[1] == subject && r[9] == action && r[13] == rule })
 		if i < 0 {
 			return nil
 		}
 		return rows[i]
 	}
-	require.Equal(t, []string{"metro", "alice", "'@alice", "'+1 Chen", "regional_admin", "metro", `'=HYPERLINK("http://x")`, "region", "user.deactivate", "yes", "users", "2", "REG-11"},
+	require.Equal(t, []string{"metro", "alice", "'@alice", "'+1 Chen", "regional_admin", "metro", `'=HYPERLINK("http://x")`, "region", "", "user.deactivate", "yes", "users", "2", "REG-11"},
 		row("alice", "user.deactivate", "REG-11"), "herself not")
-	require.Equal(t, []string{"metro", "bob", "bob", "", "division_admin", "north", "'\tNorth", "division", "user.list", "no", "locations", "2", "REG-2"}, row("bob", "user.list", "REG-2"))
-	require.Equal(t, "1", row("bob", "assignment.edit", "REG-6")[11], "carl, standing at abc")
+	require.Equal(t, []string{"metro", "bob", "bob", "", "division_admin", "north", "'\tNorth", "division", "metro", "user.list", "no", "locations", "2", "REG-2"}, row("bob", "user.list", "REG-2"))
+	require.Equal(t, "1", row("bob", "assignment.edit", "REG-6")[12], "carl, standing at abc")
 	require.Nil(t, row("bob", "assignment.edit", "REG-7"))
 	require.Nil(t, row("bob", "user.list", "REG-1"))
 	var carl []string
@@ -75,8 +75,8 @@ func TestReviewSaysWhoMayDoWhat(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{
-		"ed_normal,abc,'-ABC,facility,incident.view,no,locations,3,REG-22", "ed_normal,abc,'-ABC,facility,location.switch,no,locations,1,REG-20",
-		"ed_normal,abc,'-ABC,facility,patient.view,no,patients,1,REG-21", "ed_normal,abc,'-ABC,facility,summary.view,no,locations,3,REG-22",
+		"ed_normal,abc,'-ABC,facility,north,incident.view,no,locations,3,REG-22", "ed_normal,abc,'-ABC,facility,north,location.switch,no,locations,1,REG-20",
+		"ed_normal,abc,'-ABC,facility,north,patient.view,no,patients of locations,1,REG-21", "ed_normal,abc,'-ABC,facility,north,summary.view,no,locations,3,REG-22",
 	}, carl, "no power over anybody")
 
 	require.Equal(t, [][]string{
@@ -104,7 +104,7 @@ func TestReviewAsJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(lines[0]), &row))
 	require.Equal(t, map[string]any{
 		"organization": "metro", "subject": "alice", "username": "@alice", "name": "+1 Chen", "role": "regional_admin", "location": "metro",
-		"location_name": `=HYPERLINK("http://x")`, "kind": "region", "action": "assignment.add", "changes": true, "over": "users", "count": 2.0, "rule": "REG-5",
+		"location_name": `=HYPERLINK("http://x")`, "kind": "region", "parent": "", "action": "assignment.add", "changes": true, "over": "users", "count": 2.0, "rule": "REG-5",
 	}, row)
 }
 
@@ -203,7 +203,7 @@ func TestReviewFindsUnusedRights(t *testing.T) {
 	dir := reviewed(t, "--decision-log", logged)
 	uses := map[string]string{}
 	for _, row := range rowsOfCSV(t, dir, "access.csv")[1:] {
-		uses[row[1]+" "+row[8]] = row[13] + " " + row[14]
+		uses[row[1]+" "+row[9]] = row[14] + " " + row[15]
 	}
 	require.Equal(t, "2 2026-01-03T03:04:05Z", uses["alice user.edit"])
 	require.Equal(t, "0 ", uses["bob user.edit"], "it was denied")
@@ -214,7 +214,7 @@ func TestReviewFindsUnusedRights(t *testing.T) {
 	}
 	unused := map[string]bool{}
 	for _, row := range rowsOfCSV(t, dir, "unused.csv")[1:] {
-		unused[row[1]+" "+row[8]] = true
+		unused[row[1]+" "+row[9]] = true
 	}
 	for right, used := range uses {
 		require.Equal(t, strings.HasPrefix(used, "0 "), unused[right], right)

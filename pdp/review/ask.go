@@ -17,9 +17,9 @@ const (
 	aboutUse
 )
 
-// askUser returns the rows that a user counts in for somebody who holds a role at a location. Asked is about the user at the location
-// and at those beneath it where the user is assigned or above that, from there; about the places where the user is assigned, and one
-// place of each kind, beneath the location and in the whole organization, where the user is not.
+// askUser returns the rows that a user counts in for somebody who holds a role at a location. Asked is about the places where the user is
+// assigned, and one of each kind, beneath the location and in the whole organization, where the user is not; from each of those that is
+// the location or beneath it, and from those between it and where the user is assigned.
 func (r *run) askUser(subject, user *facts.User, at *location) []uint16 {
 	if r.comparing() {
 		return r.changesOnHolder(subject, user, at)
@@ -34,7 +34,15 @@ func (r *run) askUser(subject, user *facts.User, at *location) []uint16 {
 		r.number(l)
 	}
 	return r.answer(subject, func(q *questions) {
-		froms := []*facts.Location{at.Location}
+		froms, over := []*facts.Location{at.Location}, OverElsewhere
+		for _, l := range others {
+			if l.CoveredBy(at.ID()) {
+				froms = adding(froms, l)
+			}
+		}
+		if isBeneath(user, at) {
+			over = OverUsers
+		}
 		places := others
 		for _, a := range user.Assignments() {
 			if a.At.Organization() != at.Organization() {
@@ -42,9 +50,7 @@ func (r *run) askUser(subject, user *facts.User, at *location) []uint16 {
 			}
 			places = append(places, a.At)
 			for from := a.At; from != nil && from.CoveredBy(at.ID()); from = from.Parent() {
-				if !slices.Contains(froms, from) {
-					froms = append(froms, from)
-				}
+				froms = adding(froms, from)
 			}
 		}
 		r.sortByNumber(froms)
@@ -62,7 +68,7 @@ func (r *run) askUser(subject, user *facts.User, at *location) []uint16 {
 					if reaches == nil || reaches[i] == nil || !reaches[i].Admits(user) {
 						continue
 					}
-					q.ask(authzen.Action{Name: action}, resource, standing, OverUsers)
+					q.ask(authzen.Action{Name: action}, resource, standing, over)
 				}
 			}
 		}

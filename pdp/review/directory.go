@@ -63,10 +63,11 @@ func (r *shared) readActions(policy *pdp.Policy) (leftOut []string) {
 		case a.CrossesOrganizations:
 			leftOut = append(leftOut, name)
 			continue
-		case kind == "user" && a.Has("new"):
-			r.onNewUsers = append(r.onNewUsers, name)
 		case kind == "user":
 			r.onUsers = append(r.onUsers, name)
+			if a.Has("new") {
+				r.onNewUsers = append(r.onNewUsers, name)
+			}
 		case kind == "location":
 			r.onLocations = append(r.onLocations, name)
 		default:

@@ -70,6 +70,8 @@ func (r *run) review(h *holders, at *location, beneath []*alike, governed, admin
 	users := r.Directory.AllUsers()
 	if h.powerless = r.reachesNobody(users[h.members[0]], at); h.powerless {
 		beneath = nil
+	} else if r.reachesElsewhere(users[h.members[0]], at) {
+		beneath = slices.Concat(beneath, r.elsewhere(at))
 	}
 	for _, same := range beneath {
 		others := same.members
@@ -89,6 +91,20 @@ func (r *run) review(h *holders, at *location, beneath []*alike, governed, admin
 		return r.err == nil
 	})
 	r.askCrossing(subject, at, func(kind uint16) { h.add(int(kind), 1) })
+}
+
+// elsewhere returns the users of the organization who have no assignment at a location or beneath.
+func (r *run) elsewhere(at *location) []*alike {
+	if r.everybody == nil {
+		r.everybody = r.alikeAmong(r.at[at.Organization()].usersBeneath())
+	}
+	users := r.Directory.AllUsers()
+	return slices.DeleteFunc(slices.Clone(r.everybody), func(same *alike) bool { return isBeneath(users[same.members[0]], at) })
+}
+
+// isBeneath reports whether a user has an assignment at a location or beneath.
+func isBeneath(u *facts.User, at *location) bool {
+	return slices.ContainsFunc(u.Assignments(), func(a facts.Assignment) bool { return a.At.CoveredBy(at.ID()) })
 }
 
 // reviewAlike counts what one of the holders may do on users who are alike. Not all of them are asked about.

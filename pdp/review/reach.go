@@ -151,3 +151,19 @@ func (r *run) reachesNobody(subject *facts.User, at *location) bool {
 	}
 	return true
 }
+
+// reachesElsewhere reports whether somebody who holds a role at a location can have power over users who have no assignment there or
+// beneath, as far as the policy's scope tells.
+func (r *run) reachesElsewhere(subject *facts.User, at *location) bool {
+	covered := func(id string) bool { return r.at[id] != nil && r.at[id].CoveredBy(at.ID()) }
+	every := func(*location) bool { return true }
+	froms, places := firstOfEachKind(at, every), firstOfEachKind(r.at[at.Organization()], every)
+	for _, from := range froms {
+		for _, place := range adding(slices.Clip(places), from) {
+			if slices.ContainsFunc(r.reachesOf(subject, at, from, place), func(reach *pdp.Reach) bool { return reach != nil && reach.Beyond(covered) }) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -22,13 +22,14 @@ type Directory interface {
 
 // What a row is over.
 const (
-	OverUsers = "users" // of those assigned at or beneath the location
+	OverUsers     = "users"           // of those assigned at or beneath the location
+	OverElsewhere = "users elsewhere" // of the others of the organization
 	// OverLocations are those at or beneath the location; also those above it, where the action needs no current location; and all of
 	// every organization, where it crosses organizations.
 	OverLocations    = "locations"
-	OverNewUsers     = "new users"     // the locations at or beneath it to which a new user can be invited
-	OverNewLocations = "new locations" // an id that no location has
-	OverPatients     = "patients"      // the locations at, beneath or above the location whose patients are meant
+	OverNewUsers     = "new users"             // the locations at or beneath it to which a new user can be invited
+	OverNewLocations = "new locations"         // an id that no location has
+	OverPatients     = "patients of locations" // the locations at, beneath or above the location whose patients are meant
 )
 
 // Row says that somebody may do an action, given suitable properties (policies/DOMAIN.md section 8), standing at a location where
@@ -221,6 +222,7 @@ type run struct {
 	targetsOf []*targets // of the organization; nil until needed
 	made      int64      // decisions
 
+	everybody []*alike       // of the organization, from when they are needed
 	profiles  map[string]int // numbers of what is known of users, from when they are needed
 	profileOf map[int]int    // by user
 

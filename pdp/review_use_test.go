@@ -188,3 +188,17 @@ possible := false
 `)}}, "app/decision"))
 	require.Equal(t, []string{"patient.edit", "report.print", "report.view", "user.lend"}, review.LeftOut(policy))
 }
+
+// What somebody sees of themselves is no row, also where a location has the id of a user.
+func TestReviewOfUseIsAboutOtherPatients(t *testing.T) {
+	t.Parallel()
+	w := crowded(0)
+	w.Users = append(w.Users, &person{ID: "f", Default: "d", Assignments: []assignment{{Location: "d", Role: "public_health"}}})
+	policy := policyChanged(t, "authz/regional/using.rego", "	data.authz.regional.roles[role].sees_patients\n",
+		"	data.authz.regional.roles[role].sees_patients\n}\n\nusing if {\n	input.action.name == \"patient.view\"\n	input.resource.id == input.subject.id\n")
+	d := w.directory(t)
+	_, rows, _ := reviewed(t, withSourceBy(policy, fixed{d}), d, false)
+	for _, row := range rows {
+		require.False(t, row.Subject.ID() == "f" && row.Action == "patient.view", "%v", row)
+	}
+}

@@ -183,7 +183,7 @@ func (r *run) changesAt(subject *facts.User, at, place *location) []uint16 {
 		q.by = at
 		froms := stands(subject, at, named)
 		for _, f := range r.forms[OverPatients] {
-			q.ask(&f, patientAt(place), standing{nil, named}, OverPatients)
+			q.ask(&f, r.patientAt(place), standing{nil, named}, OverPatients)
 		}
 		for _, f := range r.forms[OverLocations] {
 			for _, from := range f.from(froms) {

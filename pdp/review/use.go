@@ -41,16 +41,16 @@ func (r *run) askUse(subject *facts.User, at, place *location) []uint16 {
 		for _, u := range r.uses {
 			resource := authzen.Entity{Type: u.resource, ID: place.ID()}
 			if u.over == OverPatients {
-				resource = patientAt(place)
+				resource = r.patientAt(place)
 			}
 			q.ask(authzen.Action{Name: u.action}, resource, nil, u.over)
 		}
 	})
 }
 
-// patientAt returns a patient of one location.
-func patientAt(place *location) authzen.Entity {
-	return authzen.Entity{Type: "patient", ID: place.ID(), Properties: map[string]any{"locations": []any{place.ID()}}}
+// patientAt returns a patient of one location, who is nobody of the directory.
+func (r *shared) patientAt(place *location) authzen.Entity {
+	return authzen.Entity{Type: "patient", ID: r.unknownUser, Properties: map[string]any{"locations": []any{place.ID()}}}
 }
 
 // givenBy reports whether it is the assignment at a location that makes something so for a subject: it does so alone, or none of

@@ -178,6 +178,10 @@ func (c *directoryChanges) section(ids bool) diffSection {
 	for i := range c.Changes {
 		s.texts = append(s.texts, c.Changes[i].sentence(ids))
 	}
+	if len(c.Changes) > 0 {
+		s.texts = append(s.texts, "these are questions that are answered otherwise: what somebody gains or loses may be allowed to them by another role, from "+
+			"another location, or through an application that supports other obligations")
+	}
 	s.texts = append(s.texts, c.incomplete(ids)...)
 	for _, action := range c.NotCounted {
 		s.texts = append(s.texts, fmt.Sprintf("%s changes for questions that are about nobody and nothing in a directory: not counted", action))

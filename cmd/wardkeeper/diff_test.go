@@ -274,7 +274,8 @@ users:
 	got := run(t, nil, "diff", builtIn, changed, "--action", "patient.view", "--directory", people)
 	require.Equal(t, statusNo, got.status, got)
 	require.Contains(t, got.out, "by questions about patient.view:\n"+
-		"  - at least 2 people who hold public_health at a division gain patient.view, over the patients of at least 3 locations: pia at north, quin at north\n\n")
+		"  - at least 2 people who hold public_health at a division gain patient.view, over the patients of at least 3 locations: pia at north, quin at north\n"+
+		"  - these are questions that are answered otherwise: what somebody gains or loses may be allowed to them by another role, ")
 }
 
 // A release that is named after a commit goes by the approvals of that commit: what lies in the folder besides is not what was reviewed.

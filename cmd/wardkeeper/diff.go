@@ -55,7 +55,9 @@ an assignment are not asked about.
 
 ` + wholeHelp + `
 
-Exit status: 0 nothing that was denied is allowed without approval, and everything was explored; 1 something is, or was not
+With --action changes of other actions are not looked for: that is said at the end.
+
+Exit status: 0 nothing that was denied is allowed without approval, and everything asked for was explored; 1 something is, or was not
 explored, or a part of the log is broken, or the directory is incomplete; 2 could not be compared.`,
 		Example: `  wardkeeper diff old/policies policies
   wardkeeper diff policy.tar.gz policies --markdown >comment.md
@@ -68,7 +70,7 @@ explored, or a part of the log is broken, or the directory is incomplete; 2 coul
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&d.approved, "approved", "", "`FILE` with approved changes (default: approved.yaml of the folder NEW, if there is one)")
-	flags.StringSliceVar(&d.actions, "action", nil, "compare questions about this `ACTION` alone (repeatable); what is about others is not explored")
+	flags.StringSliceVar(&d.actions, "action", nil, "compare questions about this `ACTION` alone (repeatable); others are left out, and the exit status is about this one")
 	flags.StringVar(&d.log, "log", "", "decide the questions in the log of decisions in `DIR` again by both policies, and list the answers that change")
 	d.register(flags, "say who in the directory in `FILE`, or at a URL, gains or loses what")
 	flags.StringVar(&d.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides")

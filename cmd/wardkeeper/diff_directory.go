@@ -60,17 +60,14 @@ func (d *diff) people(ctx context.Context, p process, report *proof.Differences)
 	}
 	found := &directoryChanges{directoryRead: people.directoryRead, Incomplete: people.leftOut(maxIncomplete), Faults: people.faults, Actions: []string{}, Changes: []peopleChange{}, NotCounted: []string{}}
 	cfg := review.Config{Directory: people}
-	exact, left := map[string]bool{}, len(report.NotExplored)
-	if len(d.actions) > 0 {
-		left-- // that other actions were left out says nothing of these
-	}
+	exact := map[string]bool{}
 	for _, changed := range report.Forms {
 		if len(changed.Forms) == 0 {
 			found.NotCounted = append(found.NotCounted, changed.Action)
 			continue
 		}
 		found.Actions = append(found.Actions, changed.Action)
-		exact[changed.Action] = changed.Complete && left == 0
+		exact[changed.Action] = changed.Complete && len(report.NotExplored) == 0
 		for _, f := range changed.Forms {
 			cfg.Forms = append(cfg.Forms, review.Form{Change: becomes[f.Kind], Over: over[f.About], Action: f.Action, Subject: f.Subject, Resource: f.Resource, Context: f.Context, Location: f.Location, Locations: f.Locations})
 			if len(f.Action.Properties)+len(f.Location)+len(f.Locations) > 0 {

@@ -43,7 +43,7 @@ func (t *diffText) summary() string {
 			text += fmt.Sprintf("; %d not approved", n)
 		}
 	}
-	if len(t.NotExplored) > 0 {
+	if len(t.NotExplored)+len(t.Actions) > 0 {
 		text += ", as far as it was explored"
 	}
 	return text
@@ -129,8 +129,8 @@ type diffSection struct {
 	texts []string
 }
 
-// sections says who in a directory is concerned, with or without their ids, what a log says, what was not compared, and within which
-// bound the rest was.
+// sections says who in a directory is concerned, with or without their ids, what a log says, what was not compared, within which bound
+// the rest was, and what was to be left out.
 func (t *diffText) sections(ids bool) (all []diffSection) {
 	if t.Directory != nil {
 		all = append(all, t.Directory.section(ids))
@@ -144,7 +144,11 @@ func (t *diffText) sections(ids bool) (all []diffSection) {
 	if len(t.Coarse) > 0 {
 		all = append(all, diffSection{"Answers too many to be told apart, of which each reason was compared by itself:", t.Coarse})
 	}
-	return append(all, diffSection{fmt.Sprintf("%.0e cases were compared, within this bound:", t.Cases), t.Bound})
+	all = append(all, diffSection{fmt.Sprintf("%.0e cases were compared, within this bound:", t.Cases), t.Bound})
+	if len(t.Actions) > 0 {
+		all = append(all, diffSection{title: "Everything but " + strings.Join(t.Actions, ", ") + " was left out (--action): there may be changes of any kind."})
+	}
+	return all
 }
 
 // maxComment is how many bytes a comment has at most: GitHub takes 65,536 characters.

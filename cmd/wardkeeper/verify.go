@@ -46,6 +46,8 @@ out one way in every case: nothing is proved about what they would do otherwise.
 
 With --classes every answer of the policy is listed: who gets it, where and about whom, and the smallest example.
 
+With --action nothing is proved of other actions, and sentences about these are left out: that is said at the end.
+
 Exit status: 0 everything is proved, 1 something is refuted or not decided, 2 could not be verified.`,
 		Example: `  wardkeeper verify
   wardkeeper verify policies
@@ -56,7 +58,7 @@ Exit status: 0 everything is proved, 1 something is refuted or not decided, 2 co
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&v.properties, "properties", "", "`FILE` with properties (default: properties.yaml of BUNDLE, if it is a folder that has one)")
-	flags.StringSliceVar(&v.actions, "action", nil, "explore questions about this `ACTION` alone (repeatable); what is about others is not decided")
+	flags.StringSliceVar(&v.actions, "action", nil, "explore questions about this `ACTION` alone (repeatable); others are left out, and the exit status is about this one")
 	flags.BoolVar(&v.classes, "classes", false, "list every answer of the policy, with the cases that get it and an example")
 	flags.StringVar(&v.decision, "decision", config.DefaultDecision, "`PATH` of the rule that decides")
 	flags.BoolVar(&v.json, "json", false, "print the findings as one line of JSON")
@@ -206,13 +208,25 @@ func (v *verification) print(p process, r *proof.Report) error {
 	for _, b := range r.Bound {
 		lines = append(lines, "  - "+b)
 	}
-	lines = append(lines, v.gaps(r.Gaps)...)
+	lines = append(append(lines, leftOut(r)...), v.gaps(r.Gaps)...)
 	for _, line := range lines {
 		if err := printLine(p.stdout, line); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// leftOut says what a restriction to some actions left out.
+func leftOut(r *proof.Report) []string {
+	if len(r.Actions) == 0 {
+		return nil
+	}
+	text := "Everything but " + strings.Join(r.Actions, ", ") + " was left out (--action): nothing is proved of it"
+	if n := len(r.LeftOut); n > 0 {
+		text += ", and " + terminal.Count(n, "sentence") + " about others not looked at"
+	}
+	return []string{text + "."}
 }
 
 // gaps lists what the rules say that no case was about, for whoever writes them.

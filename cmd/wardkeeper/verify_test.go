@@ -16,6 +16,7 @@ func TestVerifyRefutesWithAnExampleThatCanBeAsked(t *testing.T) {
 	t.Parallel()
 	properties := writeFile(t, "properties.yaml", `properties:
 - {property: nobody deletes, actions: [user.delete], never: allowed}
+- {property: nobody edits, actions: [user.edit], never: allowed}
 - property: stage 1
   actions: [user.delete]
   reasons: [current_location_required]
@@ -25,13 +26,16 @@ func TestVerifyRefutesWithAnExampleThatCanBeAsked(t *testing.T) {
 	require.Equal(t, statusNo, got.status, got)
 	require.Contains(t, got.out, "proved       nobody deletes\n")
 	require.Contains(t, got.out, "refuted      stage 1\n")
-	require.Contains(t, got.out, "not decided  Every question has an answer\n")
+	require.Contains(t, got.out, "proved       Every question has an answer\n")
+	require.NotContains(t, got.out, "nobody edits")
+	require.Contains(t, got.out, "\nEverything but user.delete was left out (--action): nothing is proved of it, and 1 sentence about others not looked at.\n")
 	require.Contains(t, got.err, "explored 5 of 5 worlds")
 	require.Contains(t, got.out, "\nwardkeeper ask subject user.delete 'user' --type user") // a line of its own, to be pasted
 
 	got = run(t, nil, "verify", "--properties", properties, "--action", "user.delete", "--json")
 	var report proof.Report
 	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
+	require.Equal(t, []string{"nobody edits"}, report.LeftOut)
 	for _, f := range report.Findings {
 		if f.Property != "stage 1" {
 			continue
@@ -79,8 +83,9 @@ func TestVerifyShowsGapsWithTheirText(t *testing.T) {
 func TestVerifyListsClasses(t *testing.T) {
 	t.Parallel()
 	got := run(t, nil, "verify", policyFolder(t, phones), "--classes", "--action", "phone.answer")
-	require.Equal(t, statusNo, got.status, "what is left out is not decided")
-	require.Contains(t, got.out, "\n  because    everything but phone.answer: it was left out\n")
+	require.Equal(t, statusOK, got.status, "whoever restricts it asks about nothing else: %v", got)
+	require.NotContains(t, got.out, "not decided")
+	require.True(t, strings.HasSuffix(got.out, "\nEverything but phone.answer was left out (--action): nothing is proved of it.\n"), got.out)
 	_, allowed, ok := strings.Cut(got.out, "\nALLOWED\n  phone.answer in regional: ")
 	require.True(t, ok, got.out)
 	words, _, _ := strings.Cut(allowed, "\n")

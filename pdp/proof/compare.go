@@ -66,11 +66,12 @@ type Comparison struct {
 
 // Differences says what one policy decides otherwise than another.
 type Differences struct {
-	Changes     []Difference `json:"changes"`      // by kind, then by world and action
-	NotExplored []string     `json:"not_explored"` // cases in which there may be changes of any kind
-	Coarse      []string     `json:"coarse"`       // worlds of whose answers each reason was compared by itself, because they are too many
-	Bound       []string     `json:"bound"`        // what the small worlds have, in which everything was compared
-	Cases       float64      `json:"cases"`        // that were compared
+	Changes     []Difference `json:"changes"`           // by kind, then by world and action
+	NotExplored []string     `json:"not_explored"`      // cases in which there may be changes of any kind
+	Coarse      []string     `json:"coarse"`            // worlds of whose answers each reason was compared by itself, because they are too many
+	Actions     []string     `json:"actions,omitempty"` // that alone were compared; nil is all
+	Bound       []string     `json:"bound"`             // what the small worlds have, in which everything was compared
+	Cases       float64      `json:"cases"`             // that were compared
 
 	Forms []ChangedForms `json:"-"` // by action
 }
@@ -129,16 +130,13 @@ func Compare(ctx context.Context, c Comparison) (*Differences, error) {
 		return nil, errors.New("one policy judges by membership facts and the other by the question alone: they have no case in common")
 	}
 	bound := append(world.Bound(world.ByQuestionAlone(c.Is)), "answers to single questions: filters, and other documents than the decision, are not compared")
-	r := &comparer{Comparison: c, report: &Differences{Changes: []Difference{}, NotExplored: []string{}, Coarse: []string{}, Bound: bound},
+	r := &comparer{Comparison: c, report: &Differences{Changes: []Difference{}, NotExplored: []string{}, Coarse: []string{}, Actions: c.Actions, Bound: bound},
 		forms: map[string]*ChangedForms{}}
 	var questions []world.Question
 	for _, q := range explore.Questions(both...) {
 		if len(c.Actions) == 0 || slices.Contains(c.Actions, q.Action) {
 			questions = append(questions, q)
 		}
-	}
-	if len(c.Actions) > 0 {
-		r.report.NotExplored = append(r.report.NotExplored, "everything but "+strings.Join(c.Actions, ", ")+": it was left out")
 	}
 	err := eachQuestion(ctx, questions, c.Workers, c.Progress, func(ctx context.Context, q world.Question) error { return r.one(ctx, both, q) })
 	if err != nil {

@@ -31,9 +31,12 @@ const (
 type Report struct {
 	Findings []Finding `json:"findings"`
 	Bound    []string  `json:"bound"` // what the small worlds have, in which everything was proved
-	Cases    float64   `json:"cases"` // that were explored
-	Classes  int       `json:"classes"`
-	Answers  []Class   `json:"answers,omitempty"` // the classes, by world and action; nil if they were not asked for
+	// Actions are those that alone were explored, and LeftOut the properties of which no case is about them; nil is all, and none.
+	Actions []string `json:"actions,omitempty"`
+	LeftOut []string `json:"left_out,omitempty"`
+	Cases   float64  `json:"cases"` // that were explored
+	Classes int      `json:"classes"`
+	Answers []Class  `json:"answers,omitempty"` // the classes, by world and action; nil if they were not asked for
 	// Gaps are the lines of the policy that the cases say little about; nil if actions were left out.
 	Gaps []explore.Gap `json:"gaps,omitempty"`
 }
@@ -78,6 +81,7 @@ type verifier struct {
 	report   *Report
 	findings map[string]*Finding
 	met      map[string]bool     // the properties that some case is about
+	left     map[string]bool     // those that some action is about that was left out
 	ignoring map[string][]string // by property that asks for a current location, the actions that ignore it
 	coverage *explore.Coverage
 	counts   []float64 // of cases, by part
@@ -90,7 +94,7 @@ func Verify(ctx context.Context, v Verification) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &verifier{Verification: v, report: &Report{Bound: world.Bound(world.ByQuestionAlone(v.Policy))}, findings: map[string]*Finding{}, ignoring: map[string][]string{}, met: map[string]bool{answers: true, neverFails: true, allowBare: true, denialReasons: true},
+	r := &verifier{Verification: v, report: &Report{Bound: world.Bound(world.ByQuestionAlone(v.Policy)), Actions: v.Actions}, left: map[string]bool{}, findings: map[string]*Finding{}, ignoring: map[string][]string{}, met: map[string]bool{answers: true, neverFails: true, allowBare: true, denialReasons: true},
 		coverage: d.NewCoverage()}
 	names := []string{answers, neverFails, allowBare, denialReasons}
 	for _, p := range v.Properties {
@@ -105,6 +109,10 @@ func Verify(ctx context.Context, v Verification) (*Report, error) {
 	for _, name := range names {
 		f := r.findings[name]
 		if f.Status == Proved && !r.met[name] {
+			if r.left[name] {
+				r.report.LeftOut = append(r.report.LeftOut, name)
+				continue
+			}
 			f.Status, f.Why = NotDecided, []string{r.noCase(name)}
 		}
 		r.report.Findings = append(r.report.Findings, *f)
@@ -131,7 +139,11 @@ func (r *verifier) explore(ctx context.Context, d *explore.Decision) error {
 	var questions []world.Question
 	for _, q := range explore.Questions(d) {
 		if len(r.Actions) > 0 && !slices.Contains(r.Actions, q.Action) {
-			r.notDecided(q, "everything but "+strings.Join(r.Actions, ", ")+": it was left out")
+			for i := range r.Properties {
+				if p := &r.Properties[i]; p.about(world.ModelOf(q.Tree), q.Action) {
+					r.left[p.Name] = true
+				}
+			}
 			continue
 		}
 		questions = append(questions, q)
@@ -158,9 +170,8 @@ func (r *verifier) one(ctx context.Context, d *explore.Decision, q world.Questio
 }
 
 // undecided notes that a world, or part of it, was not explored, for every property that is about it.
-func (r *verifier) undecided(q world.Question, why string) { r.notDecided(q, describe(q)+": "+why) }
-
-func (r *verifier) notDecided(q world.Question, why string) {
+func (r *verifier) undecided(q world.Question, why string) {
+	why = describe(q) + ": " + why
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	about := map[string]bool{answers: true, neverFails: true, allowBare: true, denialReasons: true}

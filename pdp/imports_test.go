@@ -29,6 +29,8 @@ func mayImport(from, to string) bool {
 		return slices.Contains([]string{"adapters/identity", "adapters/routes", "pdp/decisionsink", "pdp/membership/httporigin"}, from) || strings.HasPrefix(from, "cmd/")
 	case to == "pdp/outage": // a leaf
 		return from == "adapters/identity" || from == "bundles/follow" || strings.HasPrefix(from, "pdp/membership/") || strings.HasPrefix(from, "cmd/")
+	case to == "pdp/suggest": // a leaf
+		return from == "pdp/proof" || strings.HasPrefix(from, "cmd/")
 	case to == "pdp/filter": // a leaf
 		return from == "pdp" || strings.HasPrefix(from, "pdp/httpapi") || strings.HasPrefix(from, "cmd/")
 	case to == "pdp/tracing": // a leaf
@@ -49,7 +51,7 @@ func mayImport(from, to string) bool {
 		return false
 	case strings.HasPrefix(from, "bundles/"): // follow and release do not need each other: cmd connects them
 		return to == "bundles" || to == "bundles/internal/atomicfile"
-	case from == "policies" || from == "pdp/decisionpart" || from == "pdp/rotation" || from == "pdp/outage" || from == "pdp/loopback" || from == "pdp/tracing" || from == "pdp/filter" || from == "pdp/decisionlog" || from == "pdp/deadline" || from == "bundles" || from == "pdp/authzen":
+	case from == "policies" || from == "pdp/decisionpart" || from == "pdp/rotation" || from == "pdp/outage" || from == "pdp/loopback" || from == "pdp/tracing" || from == "pdp/filter" || from == "pdp/suggest" || from == "pdp/decisionlog" || from == "pdp/deadline" || from == "bundles" || from == "pdp/authzen":
 		return false
 	case from == "pdp/decisionformat":
 		return to == "pdp/decisionrecord"

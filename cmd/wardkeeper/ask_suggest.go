@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/ask"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
+	"github.com/wardkeeper/wardkeeper/pdp/suggest"
 )
 
 // maxCompared limits the ids that are compared with one that a directory does not have.

@@ -16,8 +16,8 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/bench"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/client"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
+	"github.com/wardkeeper/wardkeeper/pdp/suggest"
 )
 
 // benchFlags are the flags of bench.

@@ -11,11 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionformat"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionlog"
 	"github.com/wardkeeper/wardkeeper/pdp/decisionrecord"
+	"github.com/wardkeeper/wardkeeper/pdp/suggest"
 )
 
 // logExport is a run of `wardkeeper log export`.

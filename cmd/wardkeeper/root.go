@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
+	"github.com/wardkeeper/wardkeeper/pdp/suggest"
 )
 
 func newRootCommand(p process) *cobra.Command {

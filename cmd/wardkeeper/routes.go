@@ -13,9 +13,9 @@ import (
 
 	"github.com/wardkeeper/wardkeeper/adapters/routes"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/config"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
 	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/terminal"
 	"github.com/wardkeeper/wardkeeper/pdp"
+	"github.com/wardkeeper/wardkeeper/pdp/suggest"
 )
 
 func newRoutesCommand(p process) *cobra.Command {

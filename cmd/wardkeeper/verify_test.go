@@ -32,19 +32,35 @@ func TestVerifyRefutesWithAnExampleThatCanBeAsked(t *testing.T) {
 	require.Contains(t, got.err, "explored 5 of 5 worlds")
 	require.Contains(t, got.out, "\nwardkeeper ask subject user.delete 'user' --type user") // a line of its own, to be pasted
 
-	got = run(t, nil, "verify", "--properties", properties, "--action", "user.delete", "--json")
+	askAgain(t, properties, "user.delete", "stage 1", false)
+}
+
+func TestVerifyRefutesWhatIsSaidOfWhomAQuestionIsAbout(t *testing.T) {
+	t.Parallel()
+	properties := writeFile(t, "properties.yaml", `properties:
+- {property: above, actions: [user.edit], subject: {roles: [division_admin]}, user: {with: [regional_admin], self: false}, never: allowed}
+`)
+	askAgain(t, properties, "user.edit", "above", true)
+}
+
+// askAgain pastes the example that refutes a property of an action, and compares the answers.
+func askAgain(t *testing.T, properties, action, property string, allowed bool) {
+	t.Helper()
+	got := run(t, nil, "verify", "--properties", properties, "--action", action, "--json")
 	var report proof.Report
 	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
 	require.Equal(t, []string{"nobody edits"}, report.LeftOut)
 	for _, f := range report.Findings {
-		if f.Property != "stage 1" {
+		if f.Property != property {
 			continue
 		}
+		require.NotNil(t, f.Example, got.out)
 		directory := writeFile(t, "example.json", string(f.Example.Directory))
 		command := strings.Fields(strings.ReplaceAll(strings.Split(f.Example.Command(""), "\nwardkeeper ")[1], "'", ""))
 		command[len(command)-1] = directory
 		answer := run(t, nil, append(command, "--json")...)
 		require.JSONEq(t, f.Example.Answer, answer.out)
+		require.Equal(t, allowed, strings.Contains(answer.out, `"decision":true`), answer.out)
 		return
 	}
 	require.Fail(t, "the finding is missing")

@@ -198,7 +198,7 @@ func TestApprovalsAreReadStrictly(t *testing.T) {
 		"approved:\n- id: " + id + "\n  change: c":                             "approval 1: give id, change and reason",
 		"approved:\n- {id: 52b1, change: c, reason: r}":                        "approval 1: id: expected the 32 hexadecimal digits",
 		"approved:\n- {id: " + id + ", change: c, reason: r, until: tomorrow}": "line 2: there is no member until: it can have id, change, reason",
-		"aproved: []": "line 1: there is no member aproved: it can have approved",
+		"aproved: []": "line 1: there is no member aproved: did you mean approved? it can have approved",
 		"approved:\n- {id: " + id + ", change: c, reason: r}\n- {id: " + id + ", change: c, reason: r}": "comes twice",
 		"approved: true": "line 1: approved: expected a list",
 		"approved:\n- {id: " + id + ", change: c, reason: [r]}": "line 2: reason: expected a text",

@@ -17,8 +17,8 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-var terms = proof.Terms{Models: []string{"regional", "practice_group"}, Actions: []string{"assignment.add", "assignment.remove", "location.switch", "patient.view", "user.delete", "user.edit"},
-	Roles: []string{"owner", "public_health", "division_admin", "ed_admin", "ed_normal", "regional_admin"}}
+var terms = proof.Terms{Models: []string{"regional", "health_system", "practice_group"}, Actions: []string{"assignment.add", "assignment.remove", "location.switch", "patient.view", "user.delete", "user.edit", "user.invite"},
+	Roles: []string{"owner", "public_health", "division_admin", "ed_admin", "ed_normal", "regional_admin", "system_admin", "entity_admin", "user"}}
 
 func TestPropertiesAreReadStrictly(t *testing.T) {
 	for text, fault := range map[string]string{
@@ -28,6 +28,14 @@ func TestPropertiesAreReadStrictly(t *testing.T) {
 		"properties:\n- property: p\n  never: allowed\n  models: [regoinal]":        "line 4: there is no model regoinal",
 		"properties:\n- property: p\n  never: allowed\n  subject: {roles: [pubic]}": "line 4: there is no role pubic",
 		"properties:\n- property: p\n  never: allowed\n  subject: {role: [owner]}":  "line 4: there is no member role",
+		"properties:\n- property: p\n  never: allowed\n  usr: {with: [owner]}":      "line 4: there is no member usr: did you mean user?",
+		"properties:\n- property: p\n  never: allowed\n  user: {wiht: [owner]}":     "line 4: there is no member wiht: did you mean with?",
+		"properties:\n- property: p\n  never: allowed\n  user:\n    with: [ownr]":   "line 5: there is no role ownr: did you mean owner?",
+		"properties:\n- property: p\n  never: allowed\n  user: {without: [ownr]}":   "line 4: there is no role ownr: did you mean owner?",
+		"properties:\n- property: p\n  never: allowed\n  subject: {self: true}":     "line 4: there is no member self",
+		"properties:\n- property: p\n  never: allowed\n  user: {self: somebody}":    "line 2: a member has the wrong type",
+		"properties:\n- property: p\n  never: allowed\n  user: {}":                  "line 4: user says nothing: it can have roles, with, without, self",
+		"properties:\n- property: p\n  never: allowed\n  user: [owner]":             "line 4: expected an object with some of roles, with, without, self",
 		"properties:\n- property: p\n  actions: [user.edit]":                        "line 2: say either never",
 		"properties:\n- never: allowed":                                             "line 2: the property has no sentence",
 		"properties:\n- property: p\n  independent_of: another_organization":        "line 2: reasons go with independent_of",
@@ -136,15 +144,60 @@ properties:
 	require.Equal(t, proof.Refuted, found["no such role"].Status)
 }
 
+// To an organization, nobody has roles elsewhere; an invitation tells all the same that somebody belongs to nobody.
+func TestRolesElsewhereDoNotCountWithinAnOrganization(t *testing.T) {
+	t.Parallel()
+	found := verify(t, builtIn(t, "", "", ""), "user.invite", `
+properties:
+- property: of no role
+  models: [health_system]
+  actions: [user.invite]
+  current_location: given
+  user: {without: [system_admin, entity_admin, user]}
+  reasons: [unknown_user]
+  independent_of: another_organization
+`)
+	require.Equal(t, proof.Refuted, found["of no role"].Status)
+}
+
+func TestPropertiesOfWhomAQuestionIsAbout(t *testing.T) {
+	t.Parallel()
+	const properties = `
+properties:
+- {property: an owner, models: [practice_group], actions: [user.edit], subject: {without: [owner]}, user: {with: [owner]}, never: allowed}
+- {property: no owner, models: [practice_group], actions: [user.edit], subject: {without: [owner]}, user: {without: [owner]}, never: allowed}
+- {property: of the region alone, actions: [user.edit], subject: {roles: [division_admin]}, user: {roles: [regional_admin]}, never: allowed}
+- {property: of the region, actions: [user.edit], subject: {roles: [division_admin]}, user: {with: [regional_admin]}, never: allowed}
+- {property: somebody else, actions: [user.edit], user: {self: false}, never: allowed}
+- {property: themselves, actions: [user.edit], user: {self: true}, never: allowed}
+- {property: of two roles, actions: [user.edit], subject: {with: [ed_normal]}, never: allowed}
+- {property: of one role, actions: [user.edit], subject: {roles: [ed_normal]}, never: allowed}
+`
+	found := verify(t, builtIn(t, "", "", ""), "user.edit", properties)
+	for name, status := range map[string]proof.Status{"an owner": proof.Proved, "no owner": proof.Refuted, "of the region alone": proof.Proved,
+		"of the region": proof.Refuted, "somebody else": proof.Refuted, "themselves": proof.Refuted, "of two roles": proof.Refuted, "of one role": proof.Proved} {
+		require.Equal(t, status, found[name].Status, name)
+	}
+	require.Equal(t, "user", found["somebody else"].Example.Question.Resource.ID)
+	require.Equal(t, "subject", found["themselves"].Example.Question.Resource.ID)
+	found = verify(t, builtIn(t, "authz/practice_group/power.rego", "_acts_on_no_owner(_) if question.invites_new", `_acts_on_no_owner(_) if input.action.name == "user.edit"`),
+		"user.edit", properties)
+	require.Equal(t, proof.Refuted, found["an owner"].Status)
+	require.Equal(t, proof.Proved, found["of the region alone"].Status)
+}
+
 func TestAPropertyThatNoCaseIsAboutSaysWhy(t *testing.T) {
 	t.Parallel()
 	found := verify(t, builtIn(t, "", "", ""), "patient.view", `
 properties:
 - {property: standing, actions: [patient.view], current_location: given, never: allowed}
+- {property: of nobody, actions: [patient.view], subject: {with: [public_health]}, reasons: [unknown_subject], independent_of: another_organization}
 - {property: of another model, models: [practice_group], actions: [patient.view], subject: {roles: [public_health]}, never: allowed}
 `)
 	require.Equal(t, []string{"no case is about it: a current location is ignored by patient.view"}, found["standing"].Why)
-	require.Equal(t, []string{"no case is about it: it says nothing"}, found["of another model"].Why)
+	for _, name := range []string{"of nobody", "of another model"} {
+		require.Equal(t, []string{"no case is about it: it says nothing"}, found[name].Why, name)
+	}
 }
 
 func TestPlantedFaultsAreRefuted(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
 	"github.com/wardkeeper/wardkeeper/pdp/httpapi"
+	"github.com/wardkeeper/wardkeeper/pdp/suggest"
 )
 
 // Caller is an entry of the key callers of the YAML file: a client of the server, what it may do, and how it is recognized.

@@ -15,7 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/wardkeeper/wardkeeper/bundles/follow"
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
+	"github.com/wardkeeper/wardkeeper/pdp/suggest"
 )
 
 // file reads the YAML file. It parses the text of each value through the same table as flags and variables, so that all layers

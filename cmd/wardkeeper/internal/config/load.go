@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
+	"github.com/wardkeeper/wardkeeper/pdp/suggest"
 )
 
 // Load reads the settings: the YAML file over the defaults, environ over the file, flags over environ. flags holds the flags

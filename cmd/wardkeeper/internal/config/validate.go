@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/wardkeeper/wardkeeper/cmd/wardkeeper/internal/suggest"
+	"github.com/wardkeeper/wardkeeper/pdp/suggest"
 )
 
 // maxNumber is the highest value of a setting that is a number.

@@ -1,3 +1,0 @@
-// Package suggest finds the flag, command or setting that a misspelled word probably means. [DidYouMean] formats it for an
-// error message.
-package suggest

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -85,8 +87,22 @@ func (d *dataFile) unreadable() error {
 	return Refusef(Malformed, "%q cannot be read: it is neither JSON nor YAML", short(d.name))
 }
 
-// faultyLine finds the line in an error of YAML, which may quote the file besides.
-var faultyLine = regexp.MustCompile(`\bline \d+`)
+// faultyLine finds the line in an error of YAML, which may quote the file besides, and whether its parser or its scanner found it.
+var faultyLine = regexp.MustCompile(`\bline (\d+)(: did not find expected)?`)
+
+// whereFaulty says where there is no YAML. The library's scanner names the line; its parser the one before the collection in which
+// something is missing or too much, whichever of its lines that is.
+func whereFaulty(err error) string {
+	found := faultyLine.FindStringSubmatch(err.Error())
+	if found == nil {
+		return ""
+	}
+	line, _ := strconv.Atoi(found[1]) // a line that there is
+	if found[2] != "" {
+		return fmt.Sprintf("in what begins at line %d: look there and below", line+1)
+	}
+	return fmt.Sprintf("near line %d: look above it, too", line)
+}
 
 // measureYAML counts the nodes of a YAML file and keeps their tree. The characters that can begin a node bound its size.
 func (d *dataFile) measureYAML(limit int) (used int, err error) {
@@ -94,8 +110,8 @@ func (d *dataFile) measureYAML(limit int) (used int, err error) {
 		return 0, d.tooMany()
 	}
 	if d.root, err = parseYAML(d.data); err != nil {
-		if line := faultyLine.FindString(err.Error()); line != "" {
-			return 0, Refusef(Malformed, "%q cannot be read: it is no YAML at %s or above it", short(d.name), line)
+		if where := whereFaulty(err); where != "" {
+			return 0, Refusef(Malformed, "%q cannot be read: it is no YAML %s", short(d.name), where)
 		}
 		return 0, d.unreadable()
 	}

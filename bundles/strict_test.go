@@ -143,3 +143,25 @@ func TestUnverifiedContentIsNotQuoted(t *testing.T) {
 		require.NotContains(t, err.Error(), "\u202e", name)
 	}
 }
+
+// Whoever mistypes a table is sent to the line of the fault, or to the list or block in which it is.
+func TestFaultsOfYAMLAreNamedByLine(t *testing.T) {
+	t.Parallel()
+	const table = "first:\n  a: {x: 1, y: {z: 2}}\n  b: {x: 1, y: {z: 2}}\n  c: [1, 2]\n"
+	for name, c := range map[string]struct{ from, to, says string }{
+		"a brace is missing":     {"  b: {x: 1, y: {z: 2}}", "  b: {x: 1, y: {z: 2}", "in what begins at line 3: look there and below"},
+		"a bracket is missing":   {"[1, 2]", "[1, 2", "in what begins at line 4: look there and below"},
+		"a brace in line 1":      {"first:", "f: {\nfirst:", "in what begins at line 1: look there and below"},
+		"a brace too much":       {"  b: {x: 1, y: {z: 2}}", "  b: {x: 1, y: {z: 2}}}", "in what begins at line 2: look there and below"},
+		"an indentation is less": {"  b:", " b:", "in what begins at line 3: look there and below"},
+		"an opening is missing":  {"  b: {", "  b: ", "near line 3: look above it, too"},
+		"a tab":                  {"  c:", "\tc:", "near line 4: look above it, too"},
+	} {
+		require.Contains(t, table, c.from)
+		tree := bundletest.Files{"app/app.rego": "package app\n\ndefault decision := false\n", "app/words/data.yaml": strings.Replace(table, c.from, c.to, 1)}
+		dir := t.TempDir()
+		bundletest.Unpack(t, dir, tree)
+		_, err := openPath(t, dir)
+		require.ErrorContains(t, err, `"app/words/data.yaml" cannot be read: it is no YAML `+c.says, name)
+	}
+}

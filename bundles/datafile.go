@@ -90,8 +90,8 @@ func (d *dataFile) unreadable() error {
 // faultyLine finds the line in an error of YAML, which may quote the file besides, and whether its parser or its scanner found it.
 var faultyLine = regexp.MustCompile(`\bline (\d+)(: did not find expected)?`)
 
-// whereFaulty says where there is no YAML. The library's scanner names the line; its parser the one before the collection in which
-// something is missing or too much, whichever of its lines that is.
+// whereFaulty says where there is no YAML. The library's scanner names the line. Its parser names the one before the list or mapping in
+// which something is missing or too much, on whichever line that is, or before what it met there.
 func whereFaulty(err error) string {
 	found := faultyLine.FindStringSubmatch(err.Error())
 	if found == nil {
@@ -99,9 +99,9 @@ func whereFaulty(err error) string {
 	}
 	line, _ := strconv.Atoi(found[1]) // a line that there is
 	if found[2] != "" {
-		return fmt.Sprintf("in what begins at line %d: look there and below", line+1)
+		line++
 	}
-	return fmt.Sprintf("near line %d: look above it, too", line)
+	return fmt.Sprintf("near line %d: look above and below it, too", line)
 }
 
 // measureYAML counts the nodes of a YAML file and keeps their tree. The characters that can begin a node bound its size.

@@ -55,7 +55,7 @@ func TestAmbiguousDataIsRefused(t *testing.T) {
 		"half of a letter, in JSON":      {"app/data.json", `{"t": "\ud800"}`, "cannot be read"},
 		"YAML by the name of JSON":       {"app/data.json", "t: 1\n", "is not JSON"},
 		"an alias of itself":             {"app/data.yaml", "t: &a [*a]\n", "cannot be read"},
-		"a colon left out":               {"app/data.yaml", "t:\n  a: 1\n  b 2\n  c: 3\n", "it is no YAML at line 3 or above it"},
+		"a colon left out":               {"app/data.yaml", "t:\n  a: 1\n  b 2\n  c: 3\n", "it is no YAML near line 3: look above and below it, too"},
 		"no alias of anything":           {"app/data.yaml", "t: *a\n", "cannot be read"},
 	} {
 		tree := bundletest.Files{"app/app.rego": "package app\n\ndefault decision := false\n", c.file: c.content}
@@ -144,24 +144,24 @@ func TestUnverifiedContentIsNotQuoted(t *testing.T) {
 	}
 }
 
-// Whoever mistypes a table is sent to the line of the fault, or to the list or block in which it is.
+// Whoever mistypes a table is sent to the line of the fault, or to the beginning of the list or mapping in which it is.
 func TestFaultsOfYAMLAreNamedByLine(t *testing.T) {
 	t.Parallel()
 	const table = "first:\n  a: {x: 1, y: {z: 2}}\n  b: {x: 1, y: {z: 2}}\n  c: [1, 2]\n"
 	for name, c := range map[string]struct{ from, to, says string }{
-		"a brace is missing":     {"  b: {x: 1, y: {z: 2}}", "  b: {x: 1, y: {z: 2}", "in what begins at line 3: look there and below"},
-		"a bracket is missing":   {"[1, 2]", "[1, 2", "in what begins at line 4: look there and below"},
-		"a brace in line 1":      {"first:", "f: {\nfirst:", "in what begins at line 1: look there and below"},
-		"a brace too much":       {"  b: {x: 1, y: {z: 2}}", "  b: {x: 1, y: {z: 2}}}", "in what begins at line 2: look there and below"},
-		"an indentation is less": {"  b:", " b:", "in what begins at line 3: look there and below"},
-		"an opening is missing":  {"  b: {", "  b: ", "near line 3: look above it, too"},
-		"a tab":                  {"  c:", "\tc:", "near line 4: look above it, too"},
+		"a brace is missing":     {"  b: {x: 1, y: {z: 2}}", "  b: {x: 1, y: {z: 2}", "near line 3"},
+		"a bracket is missing":   {"[1, 2]", "[1, 2", "near line 4"},
+		"a brace in line 1":      {"first:", "f: {\nfirst:", "near line 3"},
+		"a brace too much":       {"  b: {x: 1, y: {z: 2}}", "  b: {x: 1, y: {z: 2}}}", "near line 2"},
+		"an indentation is less": {"  b:", " b:", "near line 3"},
+		"an opening is missing":  {"  b: {", "  b: ", "near line 3"},
+		"a tab":                  {"  c:", "\tc:", "near line 4"},
 	} {
 		require.Contains(t, table, c.from)
 		tree := bundletest.Files{"app/app.rego": "package app\n\ndefault decision := false\n", "app/words/data.yaml": strings.Replace(table, c.from, c.to, 1)}
 		dir := t.TempDir()
 		bundletest.Unpack(t, dir, tree)
 		_, err := openPath(t, dir)
-		require.ErrorContains(t, err, `"app/words/data.yaml" cannot be read: it is no YAML `+c.says, name)
+		require.ErrorContains(t, err, `"app/words/data.yaml" cannot be read: it is no YAML `+c.says+": look above and below it, too", name)
 	}
 }

@@ -43,6 +43,7 @@ func DecodeProperties(data []byte, t Terms) ([]Property, error) {
 	}
 	var all []Property
 	var faults []error
+	lines := map[string]int{} // by sentence, under which a property is reported
 	for _, n := range nodes {
 		p := Property{line: n.Line}
 		before := len(faults)
@@ -60,6 +61,10 @@ func DecodeProperties(data []byte, t Terms) ([]Property, error) {
 			continue
 		}
 		faults = append(faults, p.faults(n, t)...)
+		if first, again := lines[p.Name]; again && p.Name != "" {
+			faults = append(faults, fmt.Errorf("line %d: the sentence is that of line %d: say what differs", n.Line, first))
+		}
+		lines[p.Name] = n.Line
 		all = append(all, p)
 	}
 	return all, errors.Join(faults...)

@@ -26,8 +26,11 @@ func FuzzDecodeProperties(f *testing.F) {
 			return
 		}
 		require.NotEmpty(t, all)
+		sentences := map[string]bool{}
 		for _, p := range all {
 			require.NotEmpty(t, p.Name)
+			require.False(t, sentences[p.Name], "two properties have one sentence")
+			sentences[p.Name] = true
 			require.NotEqual(t, p.Never == "", p.IndependentOf == "")
 			if p.Subject != nil {
 				require.Nil(t, p.Subject.Self)

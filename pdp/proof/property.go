@@ -31,8 +31,8 @@ type Property struct {
 	line int
 }
 
-// Person says which people a property is about, by the active roles that they hold in the organization, or in any organization where
-// the action is judged by all of them.
+// Person says which people a property is about, by the roles that they hold in the organization, or in any organization where the action
+// is judged by all of them: roles of the subject that are active, and those of the user whatever their status.
 type Person struct {
 	Roles   []string `yaml:"roles"`   // at least one of these, and no other
 	With    []string `yaml:"with"`    // at least one of these

@@ -17,30 +17,31 @@ import (
 	"github.com/wardkeeper/wardkeeper/policies"
 )
 
-var terms = proof.Terms{Models: []string{"regional", "health_system", "practice_group"}, Actions: []string{"assignment.add", "assignment.remove", "location.switch", "patient.view", "user.delete", "user.edit", "user.invite"},
+var terms = proof.Terms{Models: []string{"regional", "health_system", "practice_group"}, Actions: []string{"assignment.add", "assignment.remove", "location.switch", "patient.view", "user.delete", "user.edit", "user.invite", "user.reactivate"},
 	Roles: []string{"owner", "public_health", "division_admin", "ed_admin", "ed_normal", "regional_admin", "system_admin", "entity_admin", "user"}}
 
 func TestPropertiesAreReadStrictly(t *testing.T) {
 	for text, fault := range map[string]string{
-		"properties:\n- property: p\n  never: allowed\n  action: [user.edit]":       "line 4: there is no member action",
-		"properties:\n- property: p\n  never: alowed":                               "line 3: never: got alowed, expected allowed",
-		"properties:\n- property: p\n  never: allowed\n  actions: [user.edti]":      "line 4: no action is called user.edti",
-		"properties:\n- property: p\n  never: allowed\n  models: [regoinal]":        "line 4: there is no model regoinal",
-		"properties:\n- property: p\n  never: allowed\n  subject: {roles: [pubic]}": "line 4: there is no role pubic",
-		"properties:\n- property: p\n  never: allowed\n  subject: {role: [owner]}":  "line 4: there is no member role",
-		"properties:\n- property: p\n  never: allowed\n  usr: {with: [owner]}":      "line 4: there is no member usr: did you mean user?",
-		"properties:\n- property: p\n  never: allowed\n  user: {wiht: [owner]}":     "line 4: there is no member wiht: did you mean with?",
-		"properties:\n- property: p\n  never: allowed\n  user:\n    with: [ownr]":   "line 5: there is no role ownr: did you mean owner?",
-		"properties:\n- property: p\n  never: allowed\n  user: {without: [ownr]}":   "line 4: there is no role ownr: did you mean owner?",
-		"properties:\n- property: p\n  never: allowed\n  subject: {self: true}":     "line 4: there is no member self",
-		"properties:\n- property: p\n  never: allowed\n  user: {self: somebody}":    "line 2: a member has the wrong type",
-		"properties:\n- property: p\n  never: allowed\n  user: {}":                  "line 4: user says nothing: it can have roles, with, without, self",
-		"properties:\n- property: p\n  never: allowed\n  user: [owner]":             "line 4: expected an object with some of roles, with, without, self",
-		"properties:\n- property: p\n  actions: [user.edit]":                        "line 2: say either never",
-		"properties:\n- never: allowed":                                             "line 2: the property has no sentence",
-		"properties:\n- property: p\n  independent_of: another_organization":        "line 2: reasons go with independent_of",
-		"properties:\n- property: p\n  never: allowed\n  current_location: here":    "line 4: current_location: got here",
-		"properties:\n- property: p\n  never: allowed\n  sets: [role]":              "line 2: a member has the wrong type",
+		"properties:\n- property: p\n  never: allowed\n  action: [user.edit]":           "line 4: there is no member action",
+		"properties:\n- property: p\n  never: alowed":                                   "line 3: never: got alowed, expected allowed",
+		"properties:\n- property: p\n  never: allowed\n  actions: [user.edti]":          "line 4: no action is called user.edti",
+		"properties:\n- property: p\n  never: allowed\n  models: [regoinal]":            "line 4: there is no model regoinal",
+		"properties:\n- property: p\n  never: allowed\n  subject: {roles: [pubic]}":     "line 4: there is no role pubic",
+		"properties:\n- property: p\n  never: allowed\n  subject: {role: [owner]}":      "line 4: there is no member role",
+		"properties:\n- property: p\n  never: allowed\n  usr: {with: [owner]}":          "line 4: there is no member usr: did you mean user?",
+		"properties:\n- property: p\n  never: allowed\n  user: {wiht: [owner]}":         "line 4: there is no member wiht: did you mean with?",
+		"properties:\n- property: p\n  never: allowed\n  user:\n    with: [ownr]":       "line 5: there is no role ownr: did you mean owner?",
+		"properties:\n- property: p\n  never: allowed\n  user: {without: [ownr]}":       "line 4: there is no role ownr: did you mean owner?",
+		"properties:\n- property: p\n  never: allowed\n  subject: {self: true}":         "line 4: there is no member self",
+		"properties:\n- property: p\n  never: allowed\n  user: {self: somebody}":        "line 2: a member has the wrong type",
+		"properties:\n- property: p\n  never: allowed\n  user: {}":                      "line 4: user says nothing: it can have roles, with, without, self",
+		"properties:\n- property: p\n  never: allowed\n  user: [owner]":                 "line 4: expected an object with some of roles, with, without, self",
+		"properties:\n- {property: p, never: allowed}\n- {property: p, never: allowed}": "line 3: the sentence is that of line 2",
+		"properties:\n- property: p\n  actions: [user.edit]":                            "line 2: say either never",
+		"properties:\n- never: allowed":                                                 "line 2: the property has no sentence",
+		"properties:\n- property: p\n  independent_of: another_organization":            "line 2: reasons go with independent_of",
+		"properties:\n- property: p\n  never: allowed\n  current_location: here":        "line 4: current_location: got here",
+		"properties:\n- property: p\n  never: allowed\n  sets: [role]":                  "line 2: a member has the wrong type",
 		"properties: []": "expected 1 to 1000 properties",
 		"property: p":    "expected one member, properties",
 		"- p":            "expected one member, properties",
@@ -184,6 +185,16 @@ properties:
 		"user.edit", properties)
 	require.Equal(t, proof.Refuted, found["an owner"].Status)
 	require.Equal(t, proof.Proved, found["of the region alone"].Status)
+}
+
+// Whoever is a deactivated owner is an owner where somebody is about to reactivate them.
+func TestRolesOfWhomAQuestionIsAboutCountWhateverTheirStatus(t *testing.T) {
+	t.Parallel()
+	const properties = "properties: [{property: p, models: [practice_group], actions: [user.reactivate], subject: {without: [owner]}, user: {with: [owner]}, never: allowed}]"
+	require.Equal(t, proof.Proved, verify(t, builtIn(t, "", "", ""), "user.reactivate", properties)["p"].Status)
+	const rule = "_acts_on_no_owner(_) if question.invites_new"
+	p := builtIn(t, "authz/practice_group/power.rego", rule, rule+"\n\n_acts_on_no_owner(organization) if input.facts.user.assignments[organization].status == \"deactivated\"")
+	require.Equal(t, proof.Refuted, verify(t, p, "user.reactivate", properties)["p"].Status)
 }
 
 func TestAPropertyThatNoCaseIsAboutSaysWhy(t *testing.T) {

@@ -14,12 +14,13 @@ func (w *World) Model() string { return w.tree.model }
 // SubjectHolds returns where the subject holds an active role of which something is true. Roles in another organization count where the
 // action is judged by them.
 func (w *World) SubjectHolds(of func(role string) bool) diagram.Node {
-	return w.And(w.is("who", known), w.holds("subject", of))
+	return w.And(w.is("who", known), w.holds("subject", of, true))
 }
 
-// UserHolds is the same of the user that a question is about, who may be the subject.
+// UserHolds returns where the user that a question is about, who may be the subject, holds a role of which something is true, whatever
+// its status: what is done to an account is judged by its record.
 func (w *World) UserHolds(of func(role string) bool) diagram.Node {
-	held := w.Or(w.And(w.is("whom", theOther, byUsername), w.holds("user", of)), w.And(w.is("whom", oneself, selfByName), w.holds("subject", of)))
+	held := w.Or(w.And(w.is("whom", theOther, byUsername), w.holds("user", of, false)), w.And(w.is("whom", oneself, selfByName), w.holds("subject", of, false)))
 	return w.And(w.AboutUser(), held)
 }
 
@@ -31,7 +32,7 @@ func (w *World) AboutSelf() diagram.Node {
 	return w.And(w.AboutUser(), w.And(w.is("who", known), w.is("whom", oneself, selfByName)))
 }
 
-func (w *World) holds(person string, of func(role string) bool) diagram.Node {
+func (w *World) holds(person string, of func(role string) bool, active bool) diagram.Node {
 	f := &factsOf{World: w}
 	f.stand()
 	held, abroad := diagram.False, diagram.False
@@ -41,7 +42,10 @@ func (w *World) holds(person string, of func(role string) bool) diagram.Node {
 			if leaf == diagram.Undefined || !of(textOf(w.TermOf(leaf))) {
 				continue
 			}
-			here := w.And(f.active(person, l.id), w.Is(role, leaf))
+			here := w.Is(role, leaf)
+			if active {
+				here = w.And(here, f.active(person, l.id))
+			}
 			if l.foreign {
 				abroad = w.Or(abroad, here)
 			} else {

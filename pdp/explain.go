@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/wardkeeper/wardkeeper/pdp/counterfactual"
 	"github.com/wardkeeper/wardkeeper/pdp/facts"
@@ -140,7 +143,7 @@ func (ev *evaluation) explain(ctx context.Context, r Request, d Decision, voice 
 	if err != nil {
 		return nil, err
 	}
-	x.Rules, x.Failed, x.Facts, x.Tables = t.fired, t.failed(), t.facts(), t.cells()
+	x.Rules, x.Failed, x.Facts, x.Tables = t.fired, t.failed(), t.facts(), t.cells(ev.revision.Position)
 	if ev.facts.View == nil {
 		return x, nil // there are no facts to change
 	}
@@ -234,4 +237,24 @@ func (x *Explanation) add(c Counterfactual) {
 func isSuspended(err error) bool {
 	_, is := errors.AsType[*facts.Suspended](err)
 	return is
+}
+
+// positioner is [bundles.Revision.Position].
+type positioner func(names ...string) (file string, line int)
+
+// writtenAt returns the file and line of a value of the tables; "" if it is in no YAML that is kept.
+func writtenAt(position positioner, ref ast.Ref) string {
+	var names []string
+	for _, term := range ref[1:] {
+		name, ok := term.Value.(ast.String)
+		if !ok {
+			break
+		}
+		names = append(names, string(name))
+	}
+	file, line := position(names...)
+	if line == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", file, line)
 }

@@ -28,6 +28,7 @@ type Rule struct {
 type Fact struct {
 	Path  string `json:"path"`            // such as input.facts.user.status
 	Value any    `json:"value,omitempty"` // nil: there is none, or it is omitted
+	At    string `json:"at,omitempty"`    // the file and line of a cell in YAML, or of what it is in
 	// Omitted says that the value is too long to be told.
 	Omitted bool `json:"omitted,omitempty"`
 }
@@ -227,7 +228,7 @@ func (t *tracer) facts() []Fact {
 }
 
 // cells returns the cells of tables that were read.
-func (t *tracer) cells() []Fact {
+func (t *tracer) cells(position positioner) []Fact {
 	var cells []Fact
 	for _, r := range t.reads {
 		if t.data == nil || !r.ref.HasPrefix(dataRef) || t.readsWithin(r.ref) || len(cells) == maxTraced {
@@ -238,6 +239,7 @@ func (t *tracer) cells() []Fact {
 			continue // what a rule makes, or a cell that there is not
 		}
 		if f, ok := factOf(r.path, value); ok {
+			f.At = writtenAt(position, r.ref)
 			cells = append(cells, f)
 		}
 	}

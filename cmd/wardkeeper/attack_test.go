@@ -50,6 +50,11 @@ func TestAttackPrintsStepsThatCanBeAsked(t *testing.T) {
 	changed := readFile(t, filepath.Join(dir, "path-1-step-2.json"))
 	require.Contains(t, changed, `"last_login":"2026-03-02T08:00:00Z"`)
 
+	require.NotContains(t, got.out, "DIR")
+	got = run(t, nil, "attack", "--directory", file, "--depth", "2", "--from", "entity_admin")
+	require.Contains(t, got.out, " --directory DIR/path-1-step-2.json\n")
+	require.Contains(t, got.out, "\nDIR, in the commands, is the folder that --output DIR writes: ")
+
 	got = run(t, nil, "attack", "--directory", file, "--depth", "2", "--output", dir)
 	require.Equal(t, statusFailed, got.status)
 	require.Contains(t, got.err, "has files already")

@@ -96,6 +96,9 @@ func (a *attackFlags) lines(report *attackReport) []string {
 	}
 	lines = append(lines, fmt.Sprintf("%s looked at by %s; control: %s", terminal.Count(report.States, "state"), terminal.Count(report.Decisions, "decision"),
 		cmp.Or(strings.Join(report.Control, ", "), "none")), "directory: "+report.Directory.String())
+	if a.output == "" && slices.ContainsFunc(report.Findings, func(f attack.Finding) bool { return len(f.Path) > 1 || len(f.Path) == 1 && !a.isFile() }) {
+		lines = append(lines, "DIR, in the commands, is the folder that --output DIR writes: the directory as the steps before have changed it")
+	}
 	for _, left := range report.LeftOut {
 		lines = append(lines, "  left out: "+terminal.Printable(left))
 	}

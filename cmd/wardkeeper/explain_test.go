@@ -41,7 +41,7 @@ var explained = map[string]string{
 	"vendor_only":                     "lucy entity.create newone --from mercy",
 }
 
-var lineOfRule = regexp.MustCompile(`(\.rego):\d+`)
+var lineOfRule = regexp.MustCompile(`(\.rego|\.yaml):\d+`)
 
 // Each explanation is in testdata/explain, in both voices. -update rewrites the files.
 func TestExplanations(t *testing.T) {
@@ -94,6 +94,15 @@ func TestExplanationsNameTheLineThatFailed(t *testing.T) {
 		require.Contains(t, lines[number-1], strings.Fields(rule.Failed)[0], "%v", rule)
 	}
 	require.Equal(t, "input.facts.user.default_location != place.id", failed[len(failed)-1].Failed)
+	for _, cell := range answer.Context.Explanation.Tables {
+		file, line, _ := strings.Cut(cell.At, ":")
+		source, err := os.ReadFile(filepath.Join("..", "..", "policies", filepath.FromSlash(file)))
+		require.NoError(t, err, cell)
+		number, err := strconv.Atoi(line)
+		require.NoError(t, err)
+		name := cell.Path[strings.LastIndex(cell.Path, ".")+1:]
+		require.Contains(t, strings.Split(string(source), "\n")[number-1], name+":", "%v", cell)
+	}
 }
 
 // The change that an explanation tells is made in the file, and the question asked again.

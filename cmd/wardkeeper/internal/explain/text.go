@@ -69,7 +69,11 @@ func author(b *strings.Builder, x *pdp.Explanation, all bool) (left int) {
 		if f.Omitted {
 			read = "too long to be shown"
 		}
-		tell("read", f.Path+"  "+read, !isGiven(f.Path))
+		path := f.Path
+		if f.At != "" {
+			path = f.At + "  " + path
+		}
+		tell("read", path+"  "+read, !isGiven(f.Path))
 	}
 	return left
 }

@@ -5,15 +5,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/wardkeeper/wardkeeper/pdp"
 	"github.com/wardkeeper/wardkeeper/pdp/proof/diagram"
@@ -260,10 +257,7 @@ func (r *comparer) add(ctx context.Context, part *explore.Part, kind Kind, s sen
 		if here == diagram.False {
 			continue
 		}
-		was, is := outcomeText(c.Was), outcomeText(c.Is)
-		if was == is {
-			was, is = c.Was.String(), c.Is.String()
-		}
+		was, is := outcomeTexts(c.Was, c.Is)
 		d.Outcomes = append(d.Outcomes, Outcome{was, is, part.Count(here)})
 		own := part.Digest(here)
 		answers = append(answers, fmt.Sprintf("%v → %v %x\n", c.Was, c.Is, own))
@@ -338,60 +332,4 @@ func (r *comparer) example(ctx context.Context, part *explore.Part, where diagra
 		return nil, fmt.Errorf("%w: %s was expected, and the policies answer %s and %s: %s", errUnexpected, kind, cmp.Or(e.Was.Answer, e.Was.Error), cmp.Or(e.Is.Answer, e.Is.Error), plain.Command(""))
 	}
 	return e, nil
-}
-
-// outcomeText says what an answer is, in the codes and ids of its parts.
-func outcomeText(answer *ast.Term) string {
-	allow, _, ok := read(answer)
-	if !ok {
-		if answer != nil {
-			return fmt.Sprintf("an error, which denies: %v", pdp.CheckAnswer(answer))
-		}
-		return "no answer, which denies"
-	}
-	text := "denied"
-	if allow {
-		text = "allowed"
-	}
-	object, isObject := answer.Value.(ast.Object)
-	if !isObject {
-		return text
-	}
-	var plain struct {
-		Reasons     []*struct{ Code, Rule string }
-		Obligations []struct{ Type, ID string }
-		Advice      []struct{ Code, Rule string }
-	}
-	value, err := ast.JSON(object)
-	if err == nil {
-		var data []byte
-		if data, err = json.Marshal(value); err == nil {
-			err = json.Unmarshal(data, &plain)
-		}
-	}
-	if err != nil {
-		return answer.String()
-	}
-	var parts []string
-	for _, reason := range plain.Reasons {
-		switch {
-		case reason == nil && len(plain.Reasons) > 1:
-			parts = append(parts, "perhaps others")
-			continue
-		case reason == nil:
-			parts = append(parts, "for some reason")
-			continue
-		}
-		parts = append(parts, reason.Code+" ("+reason.Rule+")")
-	}
-	for _, o := range plain.Obligations {
-		parts = append(parts, "must "+o.Type+" ("+o.ID+")")
-	}
-	for _, a := range plain.Advice {
-		parts = append(parts, "advice "+a.Code+" ("+a.Rule+")")
-	}
-	if len(parts) == 0 {
-		return text
-	}
-	return text + ": " + strings.Join(parts, "; ")
 }

@@ -100,7 +100,7 @@ func TestChangesAreSaidInSentences(t *testing.T) {
 		"rules that contradict": {"must := []", "must := []\n\nmust := [1] if input.facts.current.kind == \"region\"", proof.Revoked,
 			"user.view in regional: standing at a region, holding chief at the region, about somebody else or themselves", proof.Outcome{Was: "allowed", Is: "no answer, which denies"}},
 		"a sentence of a reason": {`"No."`, `"Never."`, proof.Explained, "user.view in vendor: asked by a user, an unknown user or what is no user, the subject's account is active or deactivated, the user's account is active or deactivated",
-			proof.Outcome{Was: `{"allow": false, "reasons": [{"code": "not_permitted", "message": "No.", "rule": "R-1"}]}`, Is: `{"allow": false, "reasons": [{"code": "not_permitted", "message": "Never.", "rule": "R-1"}]}`}},
+			proof.Outcome{Was: `denied: not_permitted (R-1), message "No."`, Is: `denied: not_permitted (R-1), message "Never."`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -211,4 +211,16 @@ func TestApprovalsAreReadStrictly(t *testing.T) {
 	none, err := proof.DecodeApprovals(nil)
 	require.NoError(t, err)
 	require.Empty(t, none)
+}
+
+// Answers whose codes and ids are the same are told apart by what else they say, in words.
+func TestAnswersOfTheSameCodesAreSaidInWhole(t *testing.T) {
+	t.Parallel()
+	must := func(to string) *pdp.Policy {
+		return policyOf(t, `must := []`, `must := [{"id": "log", "type": "notification", "properties": {"to": "`+to+`", "body": "viewed"}}]`)
+	}
+	report := compare(t, must("chief"), must("clerk"), "user.view")
+	require.Len(t, report.Changes, 1)
+	require.Equal(t, `allowed: must notification (log), properties body "viewed", properties to "chief"`, report.Changes[0].Outcomes[0].Was)
+	require.Equal(t, `allowed: must notification (log), properties body "viewed", properties to "clerk"`, report.Changes[0].Outcomes[0].Is)
 }

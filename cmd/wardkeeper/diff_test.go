@@ -166,7 +166,7 @@ func TestDiffNeedsApproval(t *testing.T) {
 	approved := "approved:\n- id: " + report.Changes[0].ID + "\n  change: \"" + report.Changes[0].Sentence + "\"\n  reason: Clerks answer the phone.\n"
 	elsewhere := writeFile(t, "elsewhere.yaml", approved)
 	require.NoError(t, os.WriteFile(filepath.Join(changed, "approved.yaml"), []byte(approved), 0o600))
-	for _, args := range [][]string{{old, changed}, {old, changed, "--approved", elsewhere}} {
+	for _, args := range [][]string{{old, changed}, {old, changed, "--approved", elsewhere}, {old, changed, "--action", "phone.answer"}} {
 		got = run(t, nil, append([]string{"diff"}, args...)...)
 		require.Equal(t, statusOK, got.status, got)
 		require.Contains(t, got.out, "approved: Clerks answer the phone.")

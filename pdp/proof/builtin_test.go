@@ -78,9 +78,6 @@ func TestTheBuiltInPolicy(t *testing.T) {
 // stands for both answers.
 func TestChangesOfAnswersWithManyReasons(t *testing.T) {
 	t.Parallel()
-	if fewerCases() {
-		t.Skip("it explores a large world")
-	}
 	for name, c := range map[string]struct {
 		file, from, to, outcome string
 		kinds                   []proof.Kind

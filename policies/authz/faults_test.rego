@@ -67,6 +67,13 @@ test_fault_of_a_column_that_one_row_alone_has_is_named if {
 	_only(faults, "regional matrix, assignment.add, district: there is no such column, only division, region, region")
 }
 
+test_fault_of_rows_without_a_column_that_two_have_is_named if {
+	cells := [{"op": "add", "path": path, "value": "no"} | some path in {"assignment.add/district", "user.view/district"}]
+	faults := data.authz.faults with data.authz.regional.matrix as json.patch(data.authz.regional.matrix, cells)
+	count(faults) == count(data.authz.regional.matrix) - 2
+	"regional matrix, user.list, district: got nothing, expected no or {place, user}" in faults
+}
+
 test_fault_of_a_role_whose_column_one_row_alone_has_is_named if {
 	changed := json.patch(data.authz.regional.matrix, [{"op": "add", "path": "assignment.add/district", "value": "no"}])
 	patch := {"op": "replace", "path": "ed_admin/columns/facility", "value": "district"}

@@ -108,8 +108,18 @@ func TestReviewEqualsSingleDecisions(t *testing.T) {
 // A policy may give power over users who are assigned elsewhere in the organization.
 func TestReviewOfPowerOverUsersElsewhere(t *testing.T) {
 	t.Parallel()
-	policy := policyChanged(t, "authz/regional/data.yaml", "region_in_division: {place: any, user: covered},              division: {place: any, user: covered}}\n  user.deactivate",
-		"region_in_division: {place: any, user: covered},              division: {place: any, user: any}}\n  user.deactivate")
+	for action, change := range map[string][2]string{
+		"user.reset_password": {"division: {place: any, user: covered}}\n  user.deactivate", "division: {place: any, user: any}}\n  user.deactivate"},
+		"assignment.edit":     {`REG-7,  region: {place: any, user: any, edit: both},  region_in_division: "no",                                     division: "no"}`, `REG-7,  region: {place: any, user: any, edit: both},  region_in_division: "no",                                     division: {place: any, user: any, edit: both}}`},
+	} {
+		t.Run(action, func(t *testing.T) {
+			t.Parallel()
+			checkUsersElsewhere(t, action, policyChanged(t, "authz/regional/data.yaml", change[0], change[1]))
+		})
+	}
+}
+
+func checkUsersElsewhere(t *testing.T, action string, policy *pdp.Policy) {
 	worlds, elsewhere := 3, 0
 	if fewerQuestions() {
 		worlds = 1
@@ -122,7 +132,7 @@ func TestReviewOfPowerOverUsersElsewhere(t *testing.T) {
 		each, _, _ := reviewed(t, engine, d, true)
 		require.Equal(t, each, lines, "world %d", seed)
 		for _, row := range rows {
-			if row.Action == "user.reset_password" && row.Role == "division_admin" && row.Over == review.OverElsewhere {
+			if row.Action == action && row.Role == "division_admin" && row.Over == review.OverElsewhere {
 				elsewhere++
 			}
 		}

@@ -157,9 +157,11 @@ func (r *run) reachesNobody(subject *facts.User, at *location) bool {
 func (r *run) reachesElsewhere(subject *facts.User, at *location) bool {
 	covered := func(id string) bool { return r.at[id] != nil && r.at[id].CoveredBy(at.ID()) }
 	every := func(*location) bool { return true }
-	froms, places := firstOfEachKind(at, every), firstOfEachKind(r.at[at.Organization()], every)
+	froms := firstOfEachKind(at, every)
+	outside := firstOfEachKind(r.at[at.Organization()], func(l *location) bool { return !l.CoveredBy(at.ID()) })
+	places := adding(slices.Clone(froms), outside...)
 	for _, from := range froms {
-		for _, place := range adding(slices.Clip(places), from) {
+		for _, place := range places {
 			if slices.ContainsFunc(r.reachesOf(subject, at, from, place), func(reach *pdp.Reach) bool { return reach != nil && reach.Beyond(covered) }) {
 				return true
 			}
